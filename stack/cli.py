@@ -1,0 +1,62 @@
+"""The command line: Invoke's own, with exit codes that scripts may rely on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from invoke.exceptions import Exit, ParseError, UnexpectedExit
+from invoke.program import Program
+
+from stack import __version__
+from stack.errors import Failure, Usage
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from invoke.collection import Collection
+
+INTERRUPTED = 130
+
+
+class Stack(Program):
+    """Invoke 2.2 ends with 1 for a usage error and for Ctrl-C; scripts need to tell them apart."""
+
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:  # noqa: A002, ARG002, FBT001, FBT002 - Invoke's
+        try:
+            self.create_config()
+            self.parse_core(argv)
+            self.parse_collection()
+            self.parse_tasks()
+            self.parse_cleanup()
+            self.update_config()
+            self.execute()
+        except ParseError as mistake:
+            _end(
+                Usage(
+                    "this command line makes no sense",
+                    why=str(mistake),
+                    fix="`bin/inv --list`, `bin/inv --help TASK`",
+                )
+            )
+        except Failure as failure:
+            _end(failure)
+        except UnexpectedExit as refusal:
+            sys.exit(refusal.result.exited)
+        except Exit as done:
+            if done.message:
+                print(done.message, file=sys.stderr)  # noqa: T201
+            sys.exit(done.code)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+
+
+def main(namespace: Collection) -> None:
+    Stack(version=__version__, name="inv", binary="inv", namespace=namespace).run()
+
+
+def _end(failure: Failure) -> NoReturn:
+    from stack import console  # noqa: PLC0415 - only needed to fail
+
+    console.error(str(failure))
+    sys.exit(failure.code)

@@ -1,0 +1,57 @@
+"""`docker compose`, as argument lists; and the environment that it may see."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stack.settings import Settings
+
+Argv = list[str]
+
+
+def build() -> Argv:
+    return _compose("--progress", "plain", "build", "app")
+
+
+def up(*, wait_seconds: int | None = None) -> Argv:
+    waiting = [] if wait_seconds is None else ["--wait", "--wait-timeout", str(wait_seconds)]
+    return _compose("up", "--detach", "--no-build", "--quiet-pull", *waiting)
+
+
+def down() -> Argv:
+    return _compose("down", "--remove-orphans")
+
+
+def restart(service: str) -> Argv:
+    return _compose("restart", service)
+
+
+def logs(services: Sequence[str], *, follow: bool, since: str, lines: int) -> Argv:
+    wanted = ["--follow"] if follow else []
+    wanted += ["--since", since] if since else []
+    return _compose("logs", "--timestamps", "--tail", str(lines), *wanted, *services)
+
+
+def version() -> Argv:
+    return _compose("version", "--short")
+
+
+def environment(settings: Settings, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what would override `.env`, and with what shall."""
+    compose_file = (settings.root / "docker-compose.yml").read_text()
+    interpolated = set(re.findall(r"\$\{([A-Z_]+)", compose_file))
+    inherited = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in interpolated and not key.startswith("COMPOSE_")
+    }
+    return {**inherited, "COMPOSE_PROJECT_NAME": settings.site, **(overrides or {})}
+
+
+def _compose(*arguments: str) -> Argv:
+    return ["docker", "compose", *arguments]

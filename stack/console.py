@@ -1,0 +1,92 @@
+"""The only printer: progress and warnings on stderr, the result on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TITLE_WIDTH = 34
+
+
+@dataclass
+class Step:
+    """One line of the minutes; ``say`` replaces what stands behind its time when it is done."""
+
+    title: str
+    show: Callable[[str], None] = field(default=lambda _: None)
+    outcome: str = ""
+
+    def say(self, outcome: str) -> None:
+        self.outcome = outcome
+
+    def progress(self, line: str) -> None:
+        self.show(f"{self.title}  [dim]{_escape(line)}[/dim]")
+
+
+def result(text: str) -> None:
+    print(text, flush=True)
+
+
+def result_json(value: object) -> None:
+    result(json.dumps(value, indent=2, sort_keys=False))
+
+
+def progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def warn(text: str) -> None:
+    progress(_coloured(f"warning: {text}", "33"))
+
+
+def error(text: str) -> None:
+    progress(_coloured(text, "31") if "\n" not in text else _first_line_coloured(text))
+
+
+@contextmanager
+def step(title: str) -> Iterator[Step]:
+    """Time what happens inside; say how it ended, on stderr, in one line."""
+    began = time.monotonic()
+    try:
+        with _spinner(title) as shown:
+            yield shown
+    except BaseException:
+        progress(f"  {title:<{TITLE_WIDTH}} {_coloured('failed', '31')} after {_seconds(began)}")
+        raise
+    progress(f"  {title:<{TITLE_WIDTH}} {_seconds(began)}  {shown.outcome}".rstrip())
+
+
+@contextmanager
+def _spinner(title: str) -> Iterator[Step]:
+    if not sys.stderr.isatty():
+        yield Step(title)
+        return
+    from rich.console import Console  # noqa: PLC0415 - 60 ms that a pipe need not pay
+
+    with Console(stderr=True).status(title, spinner="dots") as status:
+        yield Step(title, show=status.update)
+
+
+def _escape(line: str) -> str:
+    return line[:70].replace("[", r"\[")
+
+
+def _seconds(began: float) -> str:
+    return f"{time.monotonic() - began:6.1f} s"
+
+
+def _coloured(text: str, colour: str) -> str:
+    return f"\033[{colour}m{text}\033[0m" if sys.stderr.isatty() else text
+
+
+def _first_line_coloured(text: str) -> str:
+    return "\n".join(
+        _coloured(line, "31") if line.startswith("error: ") else line for line in text.split("\n")
+    )

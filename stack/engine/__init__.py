@@ -1,0 +1,1 @@
+"""The Docker engine, seen through the Docker SDK. Nothing outside this package imports ``docker``."""

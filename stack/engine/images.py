@@ -1,0 +1,52 @@
+"""Images: what is here, what they say of themselves, and how base images arrive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from docker.errors import APIError, ImageNotFound, NotFound
+
+from stack.engine.client import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from docker import DockerClient
+
+
+@dataclass(frozen=True)
+class Image:
+    """``size`` is in bytes, unpacked."""
+
+    id: str
+    size: int
+    labels: Mapping[str, str]
+
+
+def find(client: DockerClient, name: str) -> Image | None:
+    """Return the local image of that name or id, or None."""
+    with translated():
+        try:
+            attrs = client.images.get(name).attrs
+        except ImageNotFound:
+            return None
+    return Image(attrs["Id"], attrs["Size"], attrs["Config"].get("Labels") or {})
+
+
+def pull(client: DockerClient, name: str) -> str | None:
+    """Pull an image; return None when it is here, or why it could not be had."""
+    try:
+        with translated(leave=APIError):
+            client.images.pull(name)
+    except (APIError, NotFound) as refusal:
+        return str(refusal.explanation or refusal)
+    return None
+
+
+def import_rootfs(client: DockerClient, archive: Path, name: str, settings: Sequence[str]) -> None:
+    """Make an image of one layer from a tar; ``settings`` are Dockerfile instructions."""
+    repository, _, tag = name.partition(":")
+    with translated():
+        client.api.import_image(src=str(archive), repository=repository, tag=tag, changes=list(settings))

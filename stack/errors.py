@@ -1,0 +1,61 @@
+"""Every way an operation can end badly, with the exit code that scripts may rely on.
+
+::
+
+    Failure
+     ├── Usage            2   the command line makes no sense
+     ├── Invalid         10   environment file or settings are wrong
+     ├── Refused         11   preflight, build or trial said no; the site is untouched
+     ├── Locked          12   another operation is at work
+     ├── Undone          20   it failed; the previous state is back and healthy
+     └── Broken          21   it failed and the previous state is not back
+
+They derive from :class:`invoke.Exit`, so that the stock ``inv`` prints them without a traceback too.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from invoke.exceptions import Exit
+
+
+class Failure(Exit):
+    """What happened, why, and what to do about it; ``detail`` is shown below (logs, listings)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, why: str, fix: str, detail: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.fix = fix
+        self.detail = detail
+        super().__init__(str(self), self.exit_code)
+
+    def __str__(self) -> str:
+        lines = [f"error: {self.what}", f"  why: {self.why}", f"  fix: {self.fix}"]
+        return "\n".join([*([self.detail.rstrip(), ""] if self.detail else []), *lines])
+
+
+class Usage(Failure):
+    exit_code = 2
+
+
+class Invalid(Failure):
+    exit_code = 10
+
+
+class Refused(Failure):
+    exit_code = 11
+
+
+class Locked(Failure):
+    exit_code = 12
+
+
+class Undone(Failure):
+    exit_code = 20
+
+
+class Broken(Failure):
+    exit_code = 21

@@ -1,0 +1,49 @@
+"""What goes into an image, as one hash: the same inputs need no new build."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from stack.engine import context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stack.settings import Settings
+
+# The Dockerfile leaves these out, whatever the application's own .dockerignore says.
+NEVER_BUILT = ("**/node_modules", "**/.git", ".next", ".env*", "**/*.db", "**/*.db-*")
+
+
+def digest(settings: Settings, arguments: Mapping[str, str]) -> str:
+    """Return the sha256 over the stack's build context, the application's files and the build's arguments."""
+    total = hashlib.sha256()
+    for name in ["Dockerfile", *context.files(settings.root)]:
+        _add(total, "stack", settings.root, name)
+    for name in context.files(settings.app_dir, without=NEVER_BUILT):
+        _add(total, "app", settings.app_dir, name)
+    for key, value in sorted(arguments.items()):
+        total.update(f"argument\0{key}\0{value}\0".encode())
+    return total.hexdigest()
+
+
+def public_fingerprint(env: Mapping[str, str]) -> str:
+    """Return a hash of what the browser's code is built with; it changes when one of these values does."""
+    public = sorted((key, value) for key, value in env.items() if key.startswith("NEXT_PUBLIC_"))
+    return hashlib.sha256(repr(public).encode()).hexdigest()[:16]
+
+
+def _add(total: hashlib._Hash, part: str, directory: Path, name: str) -> None:
+    path = directory / name
+    total.update(f"{part}\0{name}\0{path.lstat().st_mode & 0o111}\0".encode())
+    total.update(str(path.readlink()).encode() if path.is_symlink() else _content(path))
+
+
+def _content(path: Path) -> bytes:
+    content = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            content.update(chunk)
+    return content.digest()

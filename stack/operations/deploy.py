@@ -1,0 +1,164 @@
+"""Bring this checkout up, and wait until a visitor would be served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from stack import (
+    compose,
+    console,
+    envfile,
+    environment,
+    git,
+    inputs,
+    lock,
+    payload,
+    preflight,
+    releases,
+    report,
+    run,
+    settings,
+    start,
+)
+from stack.engine import client as engine
+from stack.engine import images, objects
+from stack.errors import Broken, Failure, Refused, Undone
+from stack.operations.provision import provision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from docker import DockerClient
+
+    from stack.settings import Settings
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The image to run: its name, and whether it has to be built first."""
+
+    image: str
+    inputs: str
+    new: bool
+
+    @property
+    def release(self) -> str:
+        return releases.of_image(self.image)
+
+
+def deploy(root: Path, *, provision_first: bool = False) -> str:
+    """Make the site run this checkout; return the release that now answers."""
+    if provision_first:
+        provision(root)
+    site = settings.load(root)
+    with engine.connected() as client, lock.held(site, "deploy"):
+        env = _environment_file(client, site)
+        preflight.check(client, site)
+        _network(client, site)
+        candidate = _candidate(client, site, env)
+        if candidate.new:
+            _build(site, candidate, env)
+        _start(client, site, candidate, env)
+        _warn_without_users(site)
+    return candidate.release
+
+
+def _environment_file(client: DockerClient, site: Settings) -> dict[str, str]:
+    with console.step("Environment file") as step:
+        if not site.env_production.exists() and not objects.volume_exists(client, site.db_volume):
+            environment.create(site)
+            step.say("written: .env.production with new secrets; set NEXT_PUBLIC_SERVER_URL in it")
+        return environment.checked(site)
+
+
+def _network(client: DockerClient, site: Settings) -> None:
+    with console.step(f"Network {site.proxy_network}") as step:
+        created = objects.ensure_network(client, site.proxy_network)
+        step.say("created" if created else "")
+
+
+def _candidate(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
+    """Compare what an image would be made of with what the live one was made of."""
+    with console.step("What changed") as step:
+        base = preflight.base_image(client, site.node_image)
+        digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
+        live = images.find(client, site.app_image) if site.app_image else None
+        if live and live.labels.get("inputs") == digest:
+            step.say("nothing: no build")
+            return Candidate(site.app_image, digest, new=False)
+        release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
+        step.say("the application, its settings or the base image" if live else "everything: first build")
+        return Candidate(releases.image(site.site, release), digest, new=True)
+
+
+def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
+    return {"MEDIA_DIR": site.media_dir, "PUBLIC_ENV_FINGERPRINT": inputs.public_fingerprint(env)}
+
+
+def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
+    with console.step(f"Build {candidate.release}") as step:
+        labels = {
+            "APP_IMAGE": candidate.image,
+            "RELEASE": candidate.release,
+            "REVISION": candidate.release.partition("-")[2],
+            "CREATED": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "INPUTS": candidate.inputs,
+        }
+        variables = compose.environment(site, {**_arguments(site, env), **labels})
+        done = run.follow(compose.build(), on_line=step.progress, cwd=site.root, env=variables)
+        if not done.ok:
+            raise Refused(
+                "the image could not be built; the site is as it was",
+                why=report.reason_of_build(done.err),
+                fix="mend what the build says above, then `./deploy.sh` again",
+                detail=envfile.redacted(done.err, env),
+            )
+
+
+def _start(client: DockerClient, site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
+    """Start the candidate and prove it; on failure the previous state comes back."""
+    try:
+        with console.step("Start") as step:
+            start.up(site, step, image=candidate.image)
+        with console.step("Health, through the gate") as step:
+            step.say(start.healthy(client, site))
+    except Failure as failure:
+        detail = report.of_app(client, site, env)
+        raise _way_back(client, site, candidate, failure, detail) from failure
+    envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
+
+
+def _way_back(
+    client: DockerClient, site: Settings, candidate: Candidate, failure: Failure, detail: str
+) -> Failure:
+    """Put back what was there: the previous release, or nothing on a first deploy."""
+    what = f"release {candidate.release} did not start"
+    if not site.app_image or images.find(client, site.app_image) is None:
+        with console.step("Take it down again"):
+            run.capture(compose.down(), cwd=site.root, env=compose.environment(site))
+        return Undone(f"{what}; nothing is left running", why=failure.why, fix=failure.fix, detail=detail)
+    try:
+        with console.step(f"Back to {releases.of_image(site.app_image)}") as step:
+            start.up(site, step, image=site.app_image)
+            step.say(start.healthy(client, site))
+    except Failure as second:
+        return Broken(
+            f"{what}, and the previous release does not answer either",
+            why=f"{failure.why}; then: {second.why}",
+            fix="read the logs: `bin/inv logs`",
+            detail=detail,
+        )
+    return Undone(
+        f"{what}; the previous one is back and healthy", why=failure.why, fix=failure.fix, detail=detail
+    )
+
+
+def _warn_without_users(site: Settings) -> None:
+    if payload.has_users(site) is False:
+        console.warn(
+            "no user exists yet: whoever opens /admin first becomes its administrator.\n"
+            "         Do it now: bin/inv admin.create you@example.com"
+        )

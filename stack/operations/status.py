@@ -1,0 +1,127 @@
+"""How the site is: what runs, how well, how large."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack import console, health, releases, settings
+from stack.engine import client as engine
+from stack.engine import containers, objects
+from stack.host import disk
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from stack.engine.containers import Container
+    from stack.settings import Settings
+
+SIZES = Path(__file__).parents[1] / "inside" / "sizes.mjs"
+Facts = dict[str, object]
+
+
+def status(root: Path, *, as_json: bool) -> None:
+    """Print the site's state; JSON gives sizes in bytes, times in seconds, CPU in cores, null for unknown."""
+    site = settings.load(root)
+    with engine.connected() as client:
+        facts = _facts(client, site)
+        for name in containers.other_sites_called_app(client, site.site, site.proxy_network):
+            ambiguous = f"http://app:3000 on network {site.proxy_network} is answered by {name} too"
+            console.warn(f"{ambiguous}; point the reverse proxy at http://{site.site}:3000")
+    if as_json:
+        console.result_json(facts)
+    else:
+        console.result("\n".join(_lines(facts)))
+
+
+def _facts(client: DockerClient, site: Settings) -> Facts:
+    app = next(iter(containers.of_site(client, site.site, "app")), None)
+    gate = next(iter(containers.of_site(client, site.site, "gate")), None)
+    room = disk.room(objects.data_directory(client))
+    return {
+        "site": site.site,
+        "release": releases.of_image(app.image) if app else None,
+        **_state(client, site, app),
+        "gate": gate.health if gate and gate.running else "stopped",
+        "gate_url": site.gate_url,
+        "node_image": site.node_image,
+        "gate_image": site.gate_image,
+        "disk_free": room.free,
+        "disk_total": room.total,
+    }
+
+
+def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts:
+    running = app if app and app.running else None
+    used = containers.usage(client, running) if running else None
+    database, media = _sizes(client, site, running) if running else (None, None)
+    return {
+        "state": app.state if app else "stopped",
+        "health": running.health if running else "stopped",
+        "answers": health.ask(site.gate_url + site.health_path).status if running else None,
+        "uptime": _uptime(running) if running else None,
+        "restarts": app.restarts if app else None,
+        "oom_killed": app.oom_killed if app else None,
+        "cpu": used.cpu if used else None,
+        "memory": used.memory if used else None,
+        "memory_limit": app.memory_limit if app else None,
+        "database": database,
+        "media": media,
+    }
+
+
+def _sizes(client: DockerClient, site: Settings, app: Container) -> tuple[int | None, int | None]:
+    script = ["node", "--input-type=module", "--eval", SIZES.read_text(), "/data", site.media_dir]
+    told = containers.output_of(client, app, script)
+    if told is None:
+        return None, None
+    database, media = told.split()
+    return int(database), int(media)
+
+
+def _uptime(app: Container) -> int:
+    started = datetime.fromisoformat(app.started[:19]).replace(tzinfo=timezone.utc)
+    return int((datetime.now(timezone.utc) - started).total_seconds())
+
+
+def _lines(facts: Facts) -> list[str]:
+    rows = {
+        "site": facts["site"],
+        "release": facts["release"] or "none",
+        "state": f"{facts['state']}, {facts['health']}",
+        "answers": facts["answers"] or "nothing",
+        "uptime": _duration(facts["uptime"]),
+        "restarts": f"{_or_dash(facts['restarts'])}"
+        + (", killed for its memory" if facts["oom_killed"] else ""),
+        "cpu": f"{_or_dash(facts['cpu'])} cores",
+        "memory": f"{_bytes(facts['memory'])} of {_bytes(facts['memory_limit'])}",
+        "database": _bytes(facts["database"]),
+        "media": _bytes(facts["media"]),
+        "disk": f"{_bytes(facts['disk_free'])} free of {_bytes(facts['disk_total'])}",
+        "gate": f"{facts['gate']}, {facts['gate_url']}",
+        "built on": f"{facts['node_image']}, {facts['gate_image']}",
+    }
+    return [f"{key:<10} {value}" for key, value in rows.items()]
+
+
+def _or_dash(value: object) -> object:
+    return "-" if value is None else value
+
+
+def _bytes(value: object) -> str:
+    if not isinstance(value, int):
+        return "-"
+    size, unit = float(value), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def _duration(value: object) -> str:
+    if not isinstance(value, int):
+        return "-"
+    days, rest = divmod(value, 86400)
+    return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min {rest % 60} s"

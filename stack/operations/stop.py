@@ -1,0 +1,27 @@
+"""Take the site down: visitors' requests are finished first, data stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stack import compose, console, lock, report, run, settings
+from stack.engine import client as engine
+from stack.engine import containers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def stop(root: Path) -> None:
+    """Stop the gate, then the application, and remove both containers; volumes and images stay."""
+    site = settings.load(root)
+    with engine.connected() as client, lock.held(site, "stop"):
+        if not containers.of_site(client, site.site):
+            console.progress(f"{site.site} is not running")
+            return
+        with console.step(f"Stop {site.site}") as step:
+            done = run.follow(
+                compose.down(), on_line=step.progress, cwd=site.root, env=compose.environment(site)
+            )
+            if not done.ok:
+                raise report.compose_refused(done)

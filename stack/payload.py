@@ -1,0 +1,61 @@
+"""What Payload's own REST interface tells and takes, asked through the gate."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from stack import health
+from stack.errors import Refused
+
+if TYPE_CHECKING:
+    from stack.settings import Settings
+
+USERS = "/api/users"  # Payload's default collection of administrators
+
+
+def has_users(site: Settings) -> bool | None:
+    """Tell whether an administrator exists; None where the site has no collection called users."""
+    answer = health.ask(f"{site.gate_url}{USERS}/init")
+    if not answer.healthy:
+        return None
+    told = json.loads(answer.said).get("initialized")
+    return told if isinstance(told, bool) else None
+
+
+def register_first_user(site: Settings, email: str, password: str) -> None:
+    """Create the first administrator; Payload refuses when there is one already."""
+    request = urllib.request.Request(  # noqa: S310 - always http to the gate on this machine
+        f"{site.gate_url}{USERS}/first-register",
+        data=json.dumps({"email": email, "password": password}).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(request, timeout=30):
+            return
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            why = _first_message(refusal.read(2000)) or f"Payload answered {refusal.code}"
+        if refusal.code == HTTPStatus.FORBIDDEN and has_users(site):
+            why = "this site has a user already; further ones are made at /admin"
+        raise Refused(
+            f"no administrator was created for {email}", why=why, fix="correct it and run this again"
+        ) from refusal
+    except OSError as trouble:
+        raise Refused(
+            "the site does not answer", why=str(trouble), fix="look at `bin/inv status`, then run this again"
+        ) from trouble
+
+
+def _first_message(body: bytes) -> str:
+    try:
+        error = json.loads(body)["errors"][0]
+        details = error.get("data", {}).get("errors", [])
+    except (ValueError, LookupError, AttributeError):
+        return ""
+    return "; ".join([str(error.get("message", "")), *(str(d.get("message", "")) for d in details)])

@@ -1,0 +1,57 @@
+"""What must be true before a deploy touches anything."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from stack import compose, run
+from stack.engine import containers, images
+from stack.errors import Refused
+from stack.versions import COMPOSE_MINIMUM, at_least
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from stack.engine.images import Image
+    from stack.settings import Settings
+
+
+def check(client: DockerClient, site: Settings) -> None:
+    _compose_is_new_enough()
+    _name_is_ours(client, site)
+
+
+def base_image(client: DockerClient, name: str) -> Image:
+    """Return the base image, pulled if it is not here."""
+    found = images.find(client, name)
+    if found is None:
+        reason = images.pull(client, name)
+        found = images.find(client, name)
+        if found is None:
+            raise Refused(
+                f"the base image {name} is not here and cannot be pulled",
+                why=reason or "the registry gave something else",
+                fix="check the machine's network; without a registry: `./deploy.sh --provision`",
+            )
+    return found
+
+
+def _compose_is_new_enough() -> None:
+    version = run.capture(compose.version())
+    if not version.ok or not at_least(version.out, COMPOSE_MINIMUM):
+        raise Refused(
+            f"Docker Compose is missing or too old: {version.out.strip() or version.err.strip()}",
+            why=f"the stack needs Compose {COMPOSE_MINIMUM} or newer",
+            fix="run `./deploy.sh --provision` as root",
+        )
+
+
+def _name_is_ours(client: DockerClient, site: Settings) -> None:
+    for container in containers.of_site(client, site.site):
+        if os.path.realpath(container.directory) != os.path.realpath(site.root):
+            raise Refused(
+                f"a site named {site.site} already runs from {container.directory}",
+                why="two checkouts of one name would replace each other's containers and share one database",
+                fix=f"choose another COMPOSE_PROJECT_NAME in {site.dotenv}",
+            )

@@ -1,0 +1,66 @@
+"""Say why something failed, in the words of those who know: engine, health checks, application."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from stack import envfile
+from stack.engine import containers
+from stack.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from docker import DockerClient
+
+    from stack.engine.containers import Container
+    from stack.health import Answer
+    from stack.run import Result
+    from stack.settings import Settings
+
+RESTARTS_ENOUGH = 2  # the engine restarts a container that exits; one that does so twice will go on
+
+
+def of_app(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
+    """Return state, health checks and last log lines of the application, without its secrets."""
+    parts = []
+    for app in containers.of_site(client, site.site, "app"):
+        parts += [f"--- app: {app.state}, health {app.health}, exit code {app.exit_code}"]
+        parts += [f"    health check: {said}" for said in app.health_log[-3:] if said]
+        parts += ["--- its last log lines", containers.last_logs(client, app).rstrip()]
+    return envfile.redacted("\n".join(parts), env)
+
+
+def death(container: Container) -> str | None:
+    """Return why a container will not become healthy by waiting, or None."""
+    if container.oom_killed:
+        limit = f"{container.memory_limit >> 20} MiB"
+        return f"{container.service} was killed: it needs more than its memory limit of {limit}"
+    if container.restarts >= RESTARTS_ENOUGH or container.state in ("exited", "dead"):
+        return f"{container.service} exits by itself with code {container.exit_code}"
+    return None
+
+
+def reason_of_answer(answer: Answer) -> str:
+    return (
+        answer.said
+        if answer.status is None
+        else f"its health route answers {answer.status}: {answer.said.strip()}"
+    )
+
+
+def reason_of_build(output: str) -> str:
+    """Return the line of a build's output that says most."""
+    lines = [re.sub(r"^#\d+ [\d.]* *", "", line) for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search(r"error|failed|not found|cannot", line, re.IGNORECASE)]
+    return (telling or lines or ["docker compose build failed"])[-1]
+
+
+def compose_refused(done: Result) -> Refused:
+    lines = [line for line in done.err.splitlines() if line.strip()]
+    return Refused(
+        "the containers could not be started",
+        why=(lines or [f"exit code {done.code}"])[-1],
+        fix="mend what Compose says, then run this again",
+    )

@@ -1,0 +1,138 @@
+"""The only place that starts processes.
+
+A command is data: other modules build argument lists, this one runs them. Nothing goes through a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stack.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import NoReturn
+
+TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished process left behind; ``out`` and ``err`` are text."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def command(self) -> str:
+        return shlex.join(self.argv)
+
+
+def capture(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+) -> Result:
+    """Run ``argv`` to its end and return what it said, whatever its exit code.
+
+    ``env`` replaces the whole environment; ``timeout`` is in seconds and counts as exit code 124, as with
+    coreutils' ``timeout``. A program that does not exist is :class:`Refused`.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        return Result(tuple(argv), 124, "", f"no answer within {late.timeout:.0f} s")
+    except FileNotFoundError as missing:
+        raise _not_installed(argv[0]) from missing
+    return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+
+
+def capture_bytes(argv: Sequence[str]) -> bytes:
+    """Run ``argv`` and return its raw output; a failure is an error of ours."""
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
+
+
+def follow(
+    argv: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Result:
+    """Run ``argv``, hand each line of its output to ``on_line``, keep the last 40 lines as ``err``."""
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    try:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as missing:
+        raise _not_installed(argv[0]) from missing
+    with process:
+        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        for line in process.stdout:
+            tail.append(line.rstrip())
+            on_line(line.rstrip())
+    return Result(tuple(argv), process.returncode, "", "\n".join(tail))
+
+
+def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run ``argv`` with this process's own terminal and return its exit code."""
+    return subprocess.run(argv, cwd=cwd, env=env, check=False).returncode
+
+
+def detach(argv: Sequence[str], *, log: Path) -> None:
+    """Start ``argv`` in a session of its own, its output in ``log``; it outlives this process."""
+    with log.open("ab") as output:
+        subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+
+
+def become(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> NoReturn:
+    """Replace this process by ``argv``: signals and the terminal are then its own."""
+    os.chdir(cwd)
+    try:
+        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is what is wanted
+    except FileNotFoundError as missing:
+        raise _not_installed(argv[0]) from missing
+
+
+def _not_installed(program: str) -> Refused:
+    return Refused(
+        f"the program `{program}` is not here",
+        why="it is not on PATH",
+        fix="run `./deploy.sh --provision` as root, or install it",
+    )

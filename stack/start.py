@@ -1,0 +1,38 @@
+"""Start a site's containers, and wait until a visitor would be served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stack import compose, health, report, run
+from stack.engine import containers
+from stack.errors import Refused
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from stack.console import Step
+    from stack.settings import Settings
+
+
+def up(site: Settings, step: Step, *, image: str) -> None:
+    """Let Compose make the containers what the files say, with ``image`` as the application."""
+    variables = compose.environment(site, {"APP_IMAGE": image})
+    done = run.follow(compose.up(), on_line=step.progress, cwd=site.root, env=variables)
+    if not done.ok:
+        raise report.compose_refused(done)
+
+
+def healthy(client: DockerClient, site: Settings) -> str:
+    """Wait for a 200 through the gate and return what it says; give up early when waiting cannot help."""
+
+    def hopeless() -> str | None:
+        deaths = (report.death(container) for container in containers.of_site(client, site.site))
+        return next((death for death in deaths if death), None)
+
+    answer = health.wait(site.gate_url + site.health_path, limit=site.start_limit, hopeless=hopeless)
+    if not answer.healthy:
+        raise Refused(
+            "the site is not healthy", why=report.reason_of_answer(answer), fix="read the log: `bin/inv logs`"
+        )
+    return f"200, release {answer.release or 'not told'}"

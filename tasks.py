@@ -1,0 +1,144 @@
+"""What `bin/inv` can do: the table of contents. Decisions are made in `stack/operations`."""
+# ruff: noqa: PLC0415 - each task imports what it needs, so that `inv --list` stays quick
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.tasks import task
+
+from stack.cli import main
+from stack.errors import Usage
+
+ROOT = Path(__file__).resolve().parent
+
+
+@task(help={"provision": "first make a bare Debian or Ubuntu machine ready (needs root)"})
+def deploy(_: Context, provision: bool = False) -> None:
+    """Bring this checkout up and wait until visitors are served."""
+    from stack import console
+    from stack.operations.deploy import deploy as run
+
+    console.result(run(ROOT, provision_first=provision))
+
+
+@task
+def stop(_: Context) -> None:
+    """Take the site down gracefully; data stays."""
+    from stack.operations.stop import stop as run
+
+    run(ROOT)
+
+
+@task
+def restart(_: Context) -> None:
+    """Start the application anew while visitors wait at the gate."""
+    from stack.operations.restart import restart as run
+
+    run(ROOT)
+
+
+@task(
+    help={"follow": "go on until Ctrl-C", "since": "such as 10m or 2026-11-22T18:00:00", "lines": "how many"}
+)
+def logs(_: Context, follow: bool = False, since: str = "", lines: int = 100) -> None:
+    """Show what the containers say."""
+    from stack.operations.logs import logs as run
+
+    run(ROOT, follow=follow, since=since, lines=lines)
+
+
+@task(help={"json": "for scripts: bytes, seconds, cores"})
+def status(_: Context, json: bool = False) -> None:
+    """Show release, health, load, sizes and disk."""
+    from stack.operations.status import status as run
+
+    run(ROOT, as_json=json)
+
+
+@task
+def health(_: Context) -> None:
+    """Ask the health route once, through the gate."""
+    from stack.operations.health import check
+
+    check(ROOT)
+
+
+@task(help={"server-url": "the address visitors type, such as https://shop.example.com"})
+def init(_: Context, server_url: str = "") -> None:
+    """Write .env.production with new secrets."""
+    from stack.operations.env import init as run
+
+    run(ROOT, server_url=server_url)
+
+
+@task(help={"json": "for scripts"})
+def check(_: Context, json: bool = False) -> None:
+    """Name every problem in .env.production; show no value."""
+    from stack.operations.env import check as run
+
+    run(ROOT, as_json=json)
+
+
+@task(positional=["email"], help={"email": "of the administrator"})
+def create(_: Context, email: str) -> None:
+    """Register the first administrator; the password is asked for, or read from stdin."""
+    from stack.operations.admin import create as run
+
+    run(ROOT, email)
+
+
+@task
+def update(_: Context) -> None:
+    """Not yet: bring in the newest version and switch to it."""
+    raise _not_yet("update")
+
+
+@task
+def backup(_: Context) -> None:
+    """Not yet: write a proven archive of database and media."""
+    raise _not_yet("backup")
+
+
+@task
+def restore(_: Context) -> None:
+    """Not yet: put a proven archive back."""
+    raise _not_yet("restore")
+
+
+@task(
+    help={
+        "unit": "only those that need no engine",
+        "provision": "first make this machine ready (needs root)",
+        "only": "those whose name contains this",
+    }
+)
+def test(_: Context, unit: bool = False, provision: bool = False, only: str = "") -> None:
+    """Run the project's own tests on a real engine."""
+    from stack.operations.test import test as run
+
+    run(ROOT, unit=unit, provision_first=provision, only=only)
+
+
+@task
+def lint(_: Context) -> None:
+    """Run every linter."""
+    from stack.operations.lint import lint as run
+
+    run(ROOT)
+
+
+def _not_yet(verb: str) -> Usage:
+    return Usage(f"`{verb}` is not there yet", why="this version only deploys", fix="see CHANGELOG.md")
+
+
+ns = Collection(
+    deploy, stop, restart, logs, status, health, update, backup, restore, test, lint,
+    env=Collection(init, check),
+    admin=Collection(create),
+)  # fmt: skip
+
+if __name__ == "__main__":
+    main(ns)
