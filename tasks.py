@@ -25,6 +25,14 @@ def deploy(_: Context, provision: bool = False) -> None:
 
 
 @task
+def provision(_: Context) -> None:
+    """Make a bare Debian or Ubuntu machine ready: engine, Compose, base images (needs root)."""
+    from stack.operations.provision import provision as run
+
+    run(ROOT)
+
+
+@task
 def stop(_: Context) -> None:
     """Take the site down gracefully; data stays."""
     from stack.operations.stop import stop as run
@@ -135,7 +143,7 @@ def _not_yet(verb: str) -> Usage:
 
 
 ns = Collection(
-    deploy, stop, restart, logs, status, health, update, backup, restore, test, lint,
+    deploy, provision, stop, restart, logs, status, health, update, backup, restore, test, lint,
     env=Collection(init, check),
     admin=Collection(create),
 )  # fmt: skip

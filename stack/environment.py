@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
+ACTIONS_KEY = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 TEMPLATE = ".env.production.example"
 REQUIRED = ("PAYLOAD_SECRET", "DATABASE_URI", "DATABASE_URL", "NEXT_PUBLIC_SERVER_URL")
 SECRET_MINIMUM = 32  # characters
@@ -44,7 +45,7 @@ def create(settings: Settings, *, server_url: str = "") -> None:
         )
     values = {
         "PAYLOAD_SECRET": secrets.token_hex(32),
-        "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+        ACTIONS_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
         **({"NEXT_PUBLIC_SERVER_URL": server_url.rstrip("/")} if server_url else {}),
     }
     text = envfile.with_values((settings.root / TEMPLATE).read_text(), values)
@@ -84,6 +85,8 @@ def problems(values: Mapping[str, str]) -> list[Problem]:
             found.append(Problem(key, f"is shorter than {SECRET_MINIMUM} characters", _how(key)))
     if values.get("DATABASE_URI") and values.get("DATABASE_URL") not in (None, "", values["DATABASE_URI"]):
         found.append(Problem("DATABASE_URL", "differs from DATABASE_URI", "give both the same value"))
+    if not _is_actions_key(values.get(ACTIONS_KEY, "")):
+        found.append(Problem(ACTIONS_KEY, "is not 16, 24 or 32 bytes in base64", _how(ACTIONS_KEY)))
     if values.get("PORT", "3000") != "3000":
         found.append(
             Problem("PORT", "is not 3000", "the gate looks for the application there; see HOST_PORT in .env")
@@ -91,10 +94,20 @@ def problems(values: Mapping[str, str]) -> list[Problem]:
     return found
 
 
+def _is_actions_key(value: str) -> bool:
+    """Tell whether Next.js can use a key: with another one every form fails, at run time."""
+    if not value or PLACEHOLDER.search(value):
+        return True  # not given, or complained of already
+    try:
+        return len(base64.b64decode(value, validate=True)) in (16, 24, 32)
+    except ValueError:
+        return False
+
+
 def _how(key: str) -> str:
     return {
         "PAYLOAD_SECRET": "generate one: openssl rand -hex 32",
-        "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY": "generate one: openssl rand -base64 32",
+        ACTIONS_KEY: "generate one: openssl rand -base64 32",
         "DATABASE_URI": "file:/data/payload.db",
         "DATABASE_URL": "file:/data/payload.db",
         "NEXT_PUBLIC_SERVER_URL": "the address visitors type, such as https://shop.example.com",

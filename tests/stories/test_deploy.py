@@ -1,0 +1,182 @@
+"""From nothing to a live site and back, as its owner does it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack import envfile
+from tests.support import visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docker import DockerClient
+
+    from tests.support.site import Site
+
+CLEAN_EXITS = {"0", "143"}  # 143: ended by SIGTERM, as Next.js 16 does it
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def site(new_site: Callable[..., Site], image: str) -> Site:
+    return new_site("story", APP_IMAGE=image)
+
+
+@pytest.fixture(scope="module")
+def first(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Deploy through a symbolic link, from another directory; return what it said."""
+    link = tmp_path_factory.mktemp("elsewhere") / "deploy"
+    link.symlink_to(site.root / "deploy.sh")
+    done = site.run(str(link), cwd=link.parent)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == envfile.read(site.root / ".env")["APP_IMAGE"].rpartition(":")[2]
+    return done.stderr
+
+
+def test_a_first_deploy_writes_the_environment_file_for_its_owner_only(site: Site, first: str) -> None:
+    file = site.root / ".env.production"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(envfile.read(file)["PAYLOAD_SECRET"]) == 64
+
+
+def test_deploy_tells_each_step_with_its_time(first: str) -> None:
+    for step in ("Environment file", "Network", "What changed", "Start", "Health, through the gate"):
+        assert re.search(rf"^  {step}.* \d+\.\d s", first, re.MULTILINE), f"{step} is not told:\n{first}"
+
+
+def test_deploy_shows_no_secret(site: Site, first: str) -> None:
+    assert envfile.read(site.root / ".env.production")["PAYLOAD_SECRET"] not in first
+
+
+def test_health_page_and_admin_answer_through_the_gate(site: Site, first: str) -> None:
+    told = site.get("/api/health")
+    assert told.headers["cache-control"] == "no-store"
+    assert told.json() == {"status": "ok", "release": site.status()["release"], "database": "ok"}
+    assert site.get("/").status_code == 200
+    assert site.get("/admin").status_code == 200
+
+
+def test_deploy_warns_until_the_first_administrator_exists(site: Site, first: str) -> None:
+    assert "whoever opens /admin first becomes its administrator" in first
+    created = site.inv("admin.create", visitor.EMAIL, stdin=f"{visitor.PASSWORD}\n")
+    assert (created.returncode, created.stdout) == (0, f"{visitor.EMAIL}\n"), created.stderr
+    visitor.editor(site)
+    again = site.inv("admin.create", "second@example.com", stdin=f"{PASSWORD}\n")
+    assert again.returncode == 11
+    assert "has a user already" in again.stderr
+    assert "whoever opens /admin" not in site.run("./deploy.sh").stderr
+
+
+def test_a_short_password_and_a_bad_address_are_refused(site: Site, first: str) -> None:
+    assert site.inv("admin.create", "a@example.com", stdin="short\n").returncode == 2
+    assert site.inv("admin.create", "nobody", stdin=f"{PASSWORD}\n").returncode == 2
+
+
+def test_a_deploy_with_nothing_changed_touches_nothing(site: Site, first: str) -> None:
+    before = [site.container("app"), site.container("gate")]
+    done = site.run("./deploy.sh")
+    assert done.returncode == 0, done.stderr
+    assert "nothing: no build" in done.stderr
+    assert [site.container("app"), site.container("gate")] == before
+
+
+def test_status_tells_release_health_load_and_sizes(site: Site, first: str) -> None:
+    told = site.status()
+    assert (told["state"], told["health"], told["answers"], told["gate"]) == (
+        "running",
+        "healthy",
+        200,
+        "healthy",
+    )
+    assert (told["restarts"], told["oom_killed"]) == (0, False)
+    assert 0 < told["memory"] < told["memory_limit"] == 768 << 20
+    assert told["database"] > 4096
+    assert told["media"] >= 0
+    assert 0 < told["disk_free"] < told["disk_total"]
+    assert told["uptime"] >= 0
+    for row in ("release", "memory", "database", "built on"):
+        assert re.search(rf"^{row} ", site.inv("status").stdout, re.MULTILINE)
+
+
+def test_health_restart_and_logs(site: Site, first: str) -> None:
+    assert json.loads(site.inv("health").stdout)["status"] == "ok"
+    before = site.status()["uptime"]
+    done = site.inv("restart")
+    assert done.returncode == 0, done.stderr
+    assert site.status()["uptime"] < before + 5
+    lines = site.inv("logs", "--lines", "5", "--since", "10m").stdout.splitlines()
+    assert any(line.startswith("app-1") for line in lines)
+
+
+def test_logs_follow_until_interrupted(site: Site, first: str) -> None:
+    done = site.run("timeout", "--signal=INT", "3", "bin/inv", "logs", "--follow", "--lines", "1")
+    assert "app-1" in done.stdout
+
+
+def test_stop_ends_everything_gracefully_and_deploy_brings_the_same_data_back(
+    site: Site, first: str, engine: DockerClient
+) -> None:
+    editor = visitor.editor(site)
+    post, path = editor.publish("kept"), editor.upload("kept.png", visitor.picture())
+    began = int(time.time())
+    stopped = site.run("./stop.sh")
+    assert stopped.returncode == 0, stopped.stderr
+    assert site.container("app") == site.container("gate") == ""
+    assert _exit_codes(engine, site, began) <= CLEAN_EXITS
+    assert site.status()["state"] == "stopped"
+    assert site.inv("health").returncode == 11
+
+    site.deploy()
+    _assert_kept(site, post, path)
+    site.compose("down")
+    site.compose("up", "--detach", "--wait")
+    _assert_kept(site, post, path)
+
+
+def test_stop_of_a_site_that_does_not_run_is_nothing_to_do(new_site: Callable[..., Site]) -> None:
+    done = new_site("idle").run("./stop.sh")
+    assert (done.returncode, "is not running" in done.stderr) == (0, True)
+
+
+def test_a_second_checkout_of_one_name_is_refused(
+    site: Site, first: str, new_site: Callable[..., Site]
+) -> None:
+    other = new_site("twin", APP_IMAGE=envfile.read(site.root / ".env")["APP_IMAGE"])
+    other.set(COMPOSE_PROJECT_NAME=site.name)
+    (other.root / ".env.production").write_bytes((site.root / ".env.production").read_bytes())
+    before = site.container("app")
+    done = other.run("./deploy.sh")
+    assert done.returncode == 11
+    assert str(site.root) in done.stderr
+    assert site.container("app") == before
+    other.set(COMPOSE_PROJECT_NAME=other.name)
+
+
+def test_a_site_with_data_never_gets_new_secrets_by_itself(site: Site, first: str) -> None:
+    file, aside = site.root / ".env.production", site.root / "aside"
+    file.rename(aside)
+    try:
+        done = site.run("./deploy.sh")
+        assert done.returncode == 10
+        assert "PAYLOAD_SECRET is not set" in done.stderr
+        assert not file.exists()
+    finally:
+        aside.rename(file)
+
+
+def _assert_kept(site: Site, post: int, path: str) -> None:
+    assert site.get(f"/api/posts/{post}").json()["title"] == "kept"
+    assert site.get(path).content == visitor.picture()
+
+
+def _exit_codes(engine: DockerClient, site: Site, since: int) -> set[str]:
+    label = f"com.docker.compose.project={site.name}"
+    wanted = {"label": label, "event": "die", "type": "container"}
+    events = engine.events(since=since, until=int(time.time()) + 1, filters=wanted, decode=True)
+    return {event["Actor"]["Attributes"]["exitCode"] for event in events}

@@ -1,0 +1,151 @@
+"""A whole site for a test: a copy of this checkout with a name, a port and networks of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from stack import envfile, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SERVER_URL = "http://localhost:3000"
+TIMEOUT = 300  # seconds for one command; a build from nothing takes about 90
+
+
+@dataclass(frozen=True)
+class Site:
+    """``root`` holds the copy; everything Docker makes for it carries ``name``."""
+
+    root: Path
+    name: str
+    port: int
+    network: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(
+        self, *argv: str, env: Mapping[str, str] | None = None, stdin: str = "", cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv,
+            cwd=cwd or self.root,
+            env={**os.environ, **(env or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+
+    def inv(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return self.run("bin/inv", *arguments, stdin=stdin)
+
+    def deploy(self) -> str:
+        """Deploy, and return the release that the last line of stdout names."""
+        done = self.run("./deploy.sh")
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()[-1]
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        done = self.run("docker", "compose", *arguments)
+        assert done.returncode == 0 or not check, done.stderr
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(self.inv("status", "--json").stdout)
+        return told
+
+    def container(self, service: str) -> str:
+        """Return the id of a service's container, empty where there is none."""
+        return self.compose("ps", "--all", "--quiet", "--no-trunc", service, check=False).strip()
+
+    def inside(self, service: str, *argv: str) -> str:
+        return self.compose("exec", "--no-TTY", service, *argv)
+
+    def set(self, **values: str) -> None:
+        envfile.write(self.root / ".env", values)
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return _direct().get(self.url + path, timeout=options.pop("timeout", 30), **options)
+
+    def is_healthy(self) -> bool:
+        try:
+            return self.get("/api/health", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        return _direct().post(self.url + path, timeout=options.pop("timeout", 30), **options)
+
+    def destroy(self) -> None:
+        """Remove everything that carries the site's name, and nothing else."""
+        if not (self.root / ".env.production").exists():
+            (self.root / ".env.production").touch()
+        shutil.copy(CHECKOUT / "docker-compose.yml", self.root)
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+        images = self.run("docker", "images", "--quiet", self.name).stdout.split()
+        if images:
+            self.run("docker", "rmi", "--force", *images)
+        self.run("docker", "network", "rm", self.network)
+        # the cache of its builds, 150 MB each
+        self.run("docker", "buildx", "prune", "--force", "--filter", f"description~=next-{self.name}")
+
+
+def copy_of_checkout(directory: Path) -> Path:
+    """Copy what Git would commit of this checkout, so that all sites of a session are of one version."""
+    for file in _tracked():
+        target = directory / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CHECKOUT / file, target, follow_symlinks=False)
+    return directory
+
+
+def create(directory: Path, purpose: str, template: Path, **values: str) -> Site:
+    """Copy a checkout to ``directory``, and give the copy its settings."""
+    name = f"test-{purpose}-{uuid.uuid4().hex[:6]}"
+    site = Site(root=directory / name, name=name, port=_free_port(), network=f"{name}-proxy")
+    shutil.copytree(template, site.root, symlinks=True)
+    (site.root / ".venv").symlink_to(sys.prefix)
+    mine = settings.load(CHECKOUT)
+    images = {"NODE_IMAGE": mine.node_image, "GATE_IMAGE": mine.gate_image}
+    names = {"COMPOSE_PROJECT_NAME": name, "HOST_PORT": str(site.port), "PROXY_NETWORK": site.network}
+    site.set(**{**names, **images, **values})
+    return site
+
+
+def _tracked() -> list[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file()]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _direct() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    return session

@@ -1,0 +1,106 @@
+"""What an operator sees: progress on stderr, the result on stdout."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+
+import pytest
+
+from stack import console
+from stack.errors import Refused
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Give a terminal as stderr."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stderr", made)
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    return made
+
+
+def test_only_the_result_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    console.progress("at work")
+    console.warn("careful")
+    console.error("error: broken")
+    console.result("shop:1")
+    assert capsys.readouterr() == ("shop:1\n", "at work\nwarning: careful\nerror: broken\n")
+
+
+def test_a_result_for_scripts_is_json_in_the_order_of_the_facts(capsys: pytest.CaptureFixture[str]) -> None:
+    console.result_json({"b": 1, "a": None})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"b": 1, "a": None}
+    assert out.index('"b"') < out.index('"a"')
+
+
+def test_a_step_is_one_line_with_its_time_and_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.step("Network proxy") as step:
+        step.progress("not shown where nobody watches")
+        step.say("created")
+    with console.step("Start"):
+        pass
+    assert re.fullmatch(
+        r"  Network proxy {22} +\d\.\d s  created\n  Start {30} +\d\.\d s\n", capsys.readouterr().err
+    )
+
+
+def test_a_step_that_fails_says_so_and_lets_the_error_through(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Refused), console.step("Build") as step:
+        step.say("never said")
+        raise Refused("what", why="why", fix="fix")
+    assert re.fullmatch(r"  Build {30} failed after +\d\.\d s\n", capsys.readouterr().err)
+
+
+def test_a_step_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), console.step("Build"):
+        raise KeyboardInterrupt
+    assert "failed after" in capsys.readouterr().err
+
+
+def test_no_colours_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    console.warn("careful")
+    console.error("detail\n\nerror: broken\n  why: old")
+    assert "\033" not in capsys.readouterr().err
+
+
+def test_on_a_terminal_the_error_is_red_and_its_detail_is_not(terminal: Terminal) -> None:
+    console.error("line of a log\n\nerror: broken\n  why: old")
+    assert terminal.getvalue() == "line of a log\n\n\033[31merror: broken\033[0m\n  why: old\n"
+
+
+def test_on_a_terminal_a_step_shows_what_is_going_on(terminal: Terminal) -> None:
+    with console.step("Build") as step:
+        step.progress("#12 [builder 3/9] RUN npm run build " + "x" * 100)
+    assert "Build" in terminal.getvalue()
+    assert re.search(r"  Build {30} +\d\.\d s\n$", terminal.getvalue())
+
+
+def test_brackets_of_a_build_are_not_taken_for_colours() -> None:
+    shown: list[str] = []
+    console.Step("Build", show=shown.append).progress("[red]x[/red] [builder 3/9]")
+    assert shown == [r"Build  [dim]\[red]x\[/red] \[builder 3/9][/dim]"]
+
+
+@pytest.mark.xfail(raises=BrokenPipeError, reason="bug: `./deploy.sh 2>&1 | head` breaks off in mid-flight")
+def test_a_reader_that_went_away_does_not_stop_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", buffering=1) as gone:  # noqa: PTH123 - a descriptor has no path
+        monkeypatch.setattr(sys, "stderr", gone)
+        try:
+            with console.step("Start"):
+                pass
+        finally:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), writer)

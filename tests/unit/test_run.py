@@ -1,0 +1,205 @@
+"""Processes: real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from stack import run
+from stack.errors import Refused
+
+ROOT = Path(run.__file__).resolve().parents[1]
+ALL = dict(os.environ)
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"]
+
+
+# --- capture -----------------------------------------------------------------------------------
+
+
+def test_what_a_command_says_and_how_it_ends_is_captured() -> None:
+    done = run.capture(["sh", "-c", "echo out; echo err >&2; exit 3"])
+    assert (done.out, done.err, done.code, done.ok) == ("out\n", "err\n", 3, False)
+    assert run.capture(["true"]).ok
+
+
+def test_no_argument_is_interpreted_by_a_shell(tmp_path: Path) -> None:
+    argument = f"$(touch {tmp_path}/canary); `touch {tmp_path}/canary` | * 'x"
+    done = run.capture(["printf", "%s", argument])
+    assert done.out == argument
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_command_can_be_shown_as_one_would_type_it() -> None:
+    assert run.Result(("echo", "two words", "it's"), 0, "", "").command == """echo 'two words' 'it'"'"'s'"""
+
+
+def test_a_command_gets_the_input_and_nothing_of_the_terminal() -> None:
+    assert run.capture(["cat"], stdin="given").out == "given"
+    assert run.capture(["cat"]).out == ""
+
+
+def test_a_command_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:
+    done = run.capture(["sh", "-c", "pwd; echo $ONLY $HOME"], cwd=tmp_path, env={"ONLY": "this"})
+    assert done.out == f"{tmp_path}\nthis\n"
+
+
+def test_output_that_is_not_text_is_no_obstacle() -> None:
+    assert run.capture(["printf", r"\377ok"]).out == "\ufffdok"
+
+
+def test_a_command_that_takes_too_long_counts_as_124() -> None:
+    began = time.monotonic()
+    done = run.capture(["sleep", "30"], timeout=0.05)
+    assert done.code == 124
+    assert "no answer within" in done.err
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        run.capture,
+        lambda argv: run.follow(argv, on_line=print),
+        lambda argv: run.become(argv, cwd=Path.cwd(), env=ALL),
+        pytest.param(
+            lambda argv: run.attached(argv, cwd=Path.cwd(), env=ALL),
+            marks=pytest.mark.xfail(raises=FileNotFoundError, reason="bug: not translated"),
+        ),
+        pytest.param(
+            run.capture_bytes,
+            marks=pytest.mark.xfail(raises=FileNotFoundError, reason="bug: not translated"),
+        ),
+    ],
+    ids=["capture", "follow", "become", "attached", "capture_bytes"],
+)
+def test_a_program_that_is_not_here_is_refused_by_name(start: object) -> None:
+    assert callable(start)
+    with pytest.raises(Refused, match="the program `no-such-program` is not here"):
+        start(["no-such-program", "--version"])
+
+
+@pytest.mark.xfail(raises=PermissionError, reason="bug: a file that may not be run ends in a traceback")
+def test_a_program_that_may_not_be_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "docker").touch(mode=0o644)
+    with pytest.raises(Refused):
+        run.capture([str(tmp_path / "docker")])
+
+
+@pytest.mark.xfail(reason="bug: a directory that is gone is reported as a program that is missing")
+def test_a_directory_that_is_gone_is_not_called_a_missing_program(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="gone") as trouble:
+        run.capture(["true"], cwd=tmp_path / "gone")
+    assert "program `true`" not in str(trouble.value)
+
+
+# --- capture_bytes -----------------------------------------------------------------------------
+
+
+def test_bytes_arrive_as_they_are() -> None:
+    assert run.capture_bytes(["printf", r"\377\000\n"]) == b"\xff\x00\n"
+
+
+@pytest.mark.xfail(
+    raises=subprocess.CalledProcessError, reason="bug: the docstring promises an error of ours"
+)
+def test_bytes_of_a_command_that_failed_are_an_error_of_ours() -> None:
+    with pytest.raises(Refused):
+        run.capture_bytes(["false"])
+
+
+# --- follow ------------------------------------------------------------------------------------
+
+
+def test_each_line_is_handed_on_while_the_command_goes_on(tmp_path: Path) -> None:
+    seen: list[str] = []
+    answer = tmp_path / "answer"
+    os.mkfifo(answer)
+
+    def on_line(line: str) -> None:
+        seen.append(line)
+        if line == "first":  # the command waits for this
+            answer.write_text("go on\n")
+
+    done = run.follow(["sh", "-c", f"echo first; read x <{answer}; echo $x >&2"], on_line=on_line)
+    assert seen == ["first", "go on"]
+    assert (done.ok, done.err) == (True, "first\ngo on")
+
+
+def test_the_last_40_lines_are_kept_for_the_report() -> None:
+    seen: list[str] = []
+    done = run.follow(["sh", "-c", "seq 100; exit 7"], on_line=seen.append)
+    assert seen == [str(n) for n in range(1, 101)]
+    assert done.err.splitlines() == seen[-40:]
+    assert done.code == 7
+
+
+def test_a_line_that_is_drawn_over_itself_counts_as_lines() -> None:
+    seen: list[str] = []
+    run.follow(["printf", r"10%%\r100%%\n\377\n"], on_line=seen.append)
+    assert seen == ["10%", "100%", "\ufffd"]
+
+
+def test_a_reader_that_fails_does_not_leave_the_command_behind() -> None:
+    def on_line(line: str) -> None:
+        pids.append(int(line))
+        raise ValueError(line)
+
+    pids: list[int] = []
+    with pytest.raises(ValueError, match=r"\d+"):
+        run.follow(["sh", "-c", "while echo $$; do :; done"], on_line=on_line)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+# --- attached, become, detach ------------------------------------------------------------------
+
+
+def test_an_attached_command_has_our_own_output(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run.attached(["sh", "-c", "pwd; exit 5"], cwd=tmp_path, env=ALL) == 5
+    assert capfd.readouterr().out == f"{tmp_path}\n"
+
+
+def test_becoming_a_command_keeps_process_number_and_signals(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from stack import run
+run.become(["sh", "-c", 'echo $$ $ONLY; pwd; exec sleep 60'], cwd=Path({str(tmp_path)!r}), env={{"ONLY": "this"}})
+"""
+    with subprocess.Popen(python(program), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == f"{process.pid} this\n"
+        assert process.stdout.readline() == f"{tmp_path}\n"
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_a_detached_command_outlives_its_starter_in_a_session_of_its_own(tmp_path: Path) -> None:
+    go, log = tmp_path / "go", tmp_path / "log"
+    os.mkfifo(go)
+    log.write_text("before\n")
+    child = f"echo $$ $(ps -o sid= -p $$); pwd; read x <{go}; echo $x; echo err >&2; echo >{go}"
+    program = f"""
+import warnings; warnings.simplefilter("ignore")
+from pathlib import Path
+from stack import run
+run.detach(["sh", "-c", {child!r}], log=Path({str(log)!r}))
+"""
+    done = subprocess.run(python(program), capture_output=True, text=True, check=True, timeout=20)
+    go.write_text("still here\n")  # waits until the command reads
+    go.read_text()  # waits until it has ended
+    before, ids, place, *rest = log.read_text().splitlines()
+    pid, session = ids.split()
+    assert before == "before"
+    assert pid == session
+    assert place == "/"
+    assert rest == ["still here", "err"]
+    assert done.stdout == ""
