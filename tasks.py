@@ -130,6 +130,14 @@ def test(_: Context, unit: bool = False, provision: bool = False, only: str = ""
     run(ROOT, unit=unit, provision_first=provision, only=only)
 
 
+@task(help={"rounds": "how often each command runs"})
+def bench(_: Context, rounds: int = 5) -> None:
+    """Measure a deploy with nothing to do beside plain Compose; the site has to run."""
+    from stack.operations.bench import deploy as run
+
+    run(ROOT, rounds=rounds)
+
+
 @task
 def lint(_: Context) -> None:
     """Run every linter."""
@@ -143,7 +151,7 @@ def _not_yet(verb: str) -> Usage:
 
 
 ns = Collection(
-    deploy, provision, stop, restart, logs, status, health, update, backup, restore, test, lint,
+    deploy, provision, stop, restart, logs, status, health, update, backup, restore, test, bench, lint,
     env=Collection(init, check),
     admin=Collection(create),
 )  # fmt: skip

@@ -50,6 +50,12 @@ class Stack(Program):
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
 
+    def parse_tasks(self) -> None:
+        try:
+            super().parse_tasks()
+        except ValueError as mistake:  # a word where a flag wants a number
+            raise ParseError(str(mistake)) from mistake
+
 
 def main(namespace: Collection) -> None:
     Stack(version=__version__, name="inv", binary="inv", namespace=namespace).run()

@@ -18,9 +18,8 @@ def build() -> Argv:
     return _compose("--progress", "plain", "build", "app")
 
 
-def up(*, wait_seconds: int | None = None) -> Argv:
-    waiting = [] if wait_seconds is None else ["--wait", "--wait-timeout", str(wait_seconds)]
-    return _compose("up", "--detach", "--no-build", "--quiet-pull", *waiting)
+def up(*, wait: bool = False) -> Argv:
+    return _compose("up", "--detach", "--no-build", "--quiet-pull", *(["--wait"] if wait else []))
 
 
 def down() -> Argv:
@@ -35,6 +34,10 @@ def logs(services: Sequence[str], *, follow: bool, since: str, lines: int) -> Ar
     wanted = ["--follow"] if follow else []
     wanted += ["--since", since] if since else []
     return _compose("logs", "--timestamps", "--tail", str(lines), *wanted, *services)
+
+
+def inside(service: str, argv: Sequence[str]) -> Argv:
+    return _compose("exec", "--no-TTY", service, *argv)
 
 
 def version() -> Argv:

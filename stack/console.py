@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TextIO
 
 TITLE_WIDTH = 34
 
@@ -31,7 +33,7 @@ class Step:
 
 
 def result(text: str) -> None:
-    print(text, flush=True)
+    _write(text, sys.stdout)
 
 
 def result_json(value: object) -> None:
@@ -39,7 +41,7 @@ def result_json(value: object) -> None:
 
 
 def progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    _write(text, sys.stderr)
 
 
 def warn(text: str) -> None:
@@ -72,6 +74,14 @@ def _spinner(title: str) -> Iterator[Step]:
 
     with Console(stderr=True).status(title, spinner="dots") as status:
         yield Step(title, show=status.update)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """Print a line; where the reader has gone (`| head`), go on in silence rather than break off."""
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _escape(line: str) -> str:

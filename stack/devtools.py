@@ -36,7 +36,7 @@ def ensure(root: Path) -> None:
         if not done.ok:
             raise Refused(
                 "the development tools could not be installed",
-                why=done.err.strip().splitlines()[-1],
+                why=(done.err.strip().splitlines() or [f"pip ended with {done.code}"])[-1],
                 fix="check that this machine reaches PyPI",
             )
     installed.write_bytes(wanted.read_bytes())

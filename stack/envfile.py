@@ -9,64 +9,97 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
+from dotenv.parser import Binding, parse_stream
+
+from stack import ownership
+from stack.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAIN = re.compile(r"[\w./:@%+,=-]*")
+PLAIN = re.compile(r"[\w./:@%+,=-]*", re.ASCII)
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the values of a file, nothing interpolated; a file that does not exist has none."""
-    if not path.exists():
-        return {}
-    text = path.read_text(encoding="utf-8-sig")
-    return {
-        key: value or "" for key, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items()
-    }
+    """Return the values of a file, nothing interpolated; a file that does not exist has none.
+
+    A file that is not text, or has a line that Compose cannot read either, is :class:`Invalid`.
+    """
+    bindings = list(parse_stream(io.StringIO(_text(path), newline="")))
+    if unreadable := [_line(binding) for binding in bindings if binding.error]:
+        raise Invalid(
+            f"{path} cannot be read",
+            why="; ".join(f"line {number} is not KEY=value" for number in unreadable),
+            fix="check its quotes, and that there is no space in the name",
+        )
+    return {binding.key: binding.value or "" for binding in bindings if binding.key is not None}
 
 
-def write(path: Path, values: Mapping[str, str], *, mode: int = 0o644) -> None:
-    """Set keys in a file, each in its old place or at the end; the rest of the file stays as it is."""
-    text = path.read_text() if path.exists() else ""
-    replace(path, with_values(text, values), mode=mode)
+def write(path: Path, values: Mapping[str, str]) -> None:
+    """Set keys in a file, each in its old place or at the end; all else, its mode too, stays as it is."""
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    replace(path, with_values(_text(path), values), mode=mode)
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
     """Return ``text`` with each key set; of a key that occurs twice the last one counts, as with Compose."""
-    lines = text.splitlines()
+    bindings = list(parse_stream(io.StringIO(text, newline="")))
+    parts = [binding.original.string for binding in bindings]
     for key, value in values.items():
-        line = f"{key}={quoted(value)}"
-        places = [
-            n for n, old in enumerate(lines) if re.match(rf"\s*(?:export\s+)?{re.escape(key)}\s*=", old)
-        ]
+        line = f"{key}={quoted(value)}\n"
+        places = [n for n, binding in enumerate(bindings) if binding.key == key]
         if places:
-            lines[places[-1]] = line
+            blank_lines = re.match(r"[\r\n]*", parts[places[-1]])
+            parts[places[-1]] = (blank_lines.group() if blank_lines else "") + line
         else:
-            lines.append(line)
-    return "".join(f"{line}\n" for line in lines)
+            parts += [*_end_of_line(parts), line]
+    return "".join(parts)
 
 
 def quoted(value: str) -> str:
-    """Return ``value`` so that Compose hands it on unchanged."""
+    """Return ``value`` so that Compose and we read it back unchanged, or raise :class:`Invalid`."""
     if PLAIN.fullmatch(value):
         return value
-    if "'" not in value:
-        return f"'{value}'"
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'
+    if re.search(r"['\\\r\n]", value):
+        raise Invalid(
+            "a value cannot be written to an environment file",
+            why="it contains a quote, a backslash or a line break, which programs read differently",
+            fix="choose a value without them",
+        )
+    return f"'{value}'"
+
+
+def _text(path: Path) -> str:
+    if not path.exists():
+        return ""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as trouble:
+        raise Invalid(
+            f"{path} is not a text file", why=str(trouble), fix="write it anew; see docs/environment.md"
+        ) from trouble
+
+
+def _line(binding: Binding) -> int:
+    """Return the number of the line that a binding is on; blank lines before it belong to it."""
+    before = re.match(r"\s*", binding.original.string)
+    return binding.original.line + (before.group().count("\n") if before else 0)
+
+
+def _end_of_line(parts: list[str]) -> list[str]:
+    return ["\n"] if parts and not parts[-1].endswith("\n") else []
 
 
 def replace(path: Path, text: str, *, mode: int) -> None:
     """Put a whole new file in place by one rename: a reader sees the old one or the new one."""
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(handle)
         Path(scratch).chmod(mode)
+        ownership.hand_over(Path(scratch))
         Path(scratch).replace(path)
     except BaseException:
         Path(scratch).unlink()
@@ -75,7 +108,12 @@ def replace(path: Path, text: str, *, mode: int) -> None:
 
 def redacted(text: str, values: Mapping[str, str]) -> str:
     """Return ``text`` without the secrets among ``values``: what is long, not public and not a path."""
-    for key, value in values.items():
-        if len(value) >= 8 and not key.startswith("NEXT_PUBLIC_") and not value.startswith("file:"):
-            text = text.replace(value, f"[{key}]")
+    lines = [(line, key) for key, value in values.items() for line in [value, *value.splitlines()]]
+    for line, key in sorted(lines, key=lambda found: len(found[0]), reverse=True):
+        if _is_secret(key, line):
+            text = text.replace(line, f"[{key}]")
     return text
+
+
+def _is_secret(key: str, value: str) -> bool:
+    return len(value) >= 8 and not key.startswith("NEXT_PUBLIC_") and not value.startswith(("file:", "/"))

@@ -20,7 +20,10 @@ ACTIONS_KEY = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 TEMPLATE = ".env.production.example"
 REQUIRED = ("PAYLOAD_SECRET", "DATABASE_URI", "DATABASE_URL", "NEXT_PUBLIC_SERVER_URL")
 SECRET_MINIMUM = 32  # characters
-PLACEHOLDER = re.compile(r"change[_-]?me|your[_-]|placeholder|^<.*>$|^x{3,}$", re.IGNORECASE)
+PLACEHOLDER = re.compile(
+    r"^(change[_-]?me|your[_-].*|placeholder|todo|x{3,}|<.*>)$|//(www\.)?your[_-]?(domain|site)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from stack import run
@@ -11,13 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NONE = "nogit"
+STATUS = ["git", "status", "--porcelain", "--untracked-files=normal"]
 
 
 def revision(directory: Path) -> str:
     """Return twelve digits of the commit, with ``-dirty`` if the directory differs from it, or ``nogit``."""
+    # a Git hook that deploys has variables that name another repository
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        commit = run.capture(["git", "rev-parse", "--short=12", "HEAD"], cwd=directory)
-        changes = run.capture(["git", "status", "--porcelain", "--", "."], cwd=directory)
+        commit = run.capture(["git", "rev-parse", "--short=12", "HEAD"], cwd=directory, env=env)
+        changes = run.capture([*STATUS, "--", "."], cwd=directory, env=env)
     except Refused:  # no git on this machine
         return NONE
     if not commit.ok or not changes.ok:

@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,16 +39,29 @@ class Answer:
 
 
 def ask(url: str, *, limit: float = ANSWER_LIMIT) -> Answer:
-    """Send one GET, past any proxy that the environment names."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Send one GET, past any proxy that the environment names; a redirect is an answer like others."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Redirects)
     try:
         with direct.open(url, timeout=limit) as response:
-            return Answer(response.status, response.read(500).decode(errors="replace"))
+            return Answer(response.status, _beginning(response))
     except urllib.error.HTTPError as refusal:
         with refusal:
-            return Answer(refusal.code, refusal.read(500).decode(errors="replace"))
-    except (OSError, HTTPException) as trouble:  # refused, reset, timed out, not HTTP
+            return Answer(refusal.code, _beginning(refusal))
+    except (OSError, HTTPException, ValueError) as trouble:  # refused, reset, timed out, not HTTP
         return Answer(None, str(getattr(trouble, "reason", trouble)))
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """Follow none: a login page is not health."""
+
+
+def _beginning(response: HTTPResponse | urllib.error.HTTPError) -> str:
+    """Return what arrived of the body by now: a server that dribbles is not waited for."""
+    try:
+        return response.read1(500).decode(errors="replace")
+    except (OSError, HTTPException, ValueError) as trouble:
+        return str(trouble)
 
 
 def wait(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 from stack.engine import context
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
-# The Dockerfile leaves these out, whatever the application's own .dockerignore says.
-NEVER_BUILT = ("**/node_modules", "**/.git", ".next", ".env*", "**/*.db", "**/*.db-*")
+# The Dockerfile takes these out again, whatever the application's own .dockerignore says.
+NEVER_BUILT = (".env*", ".git", ".next", "*.db", "*.db-*", "node_modules")
 ACTIONS_KEY = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 
 
@@ -41,8 +42,8 @@ def env_fingerprint(env: Mapping[str, str]) -> str:
 
 def _add(total: hashlib._Hash, part: str, directory: Path, name: str) -> None:
     path = directory / name
-    total.update(f"{part}\0{name}\0{path.lstat().st_mode & 0o111}\0".encode())
-    total.update(str(path.readlink()).encode() if path.is_symlink() else _content(path))
+    total.update(os.fsencode(f"{part}\0{name}\0{path.lstat().st_mode & 0o111}\0"))
+    total.update(os.fsencode(path.readlink()) if path.is_symlink() else _content(path))
 
 
 def _content(path: Path) -> bytes:

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from stack import ownership
 from stack.errors import Locked
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def held(settings: Settings, operation: str) -> Iterator[None]:
     """Hold the site's lock, or say at once who does."""
     settings.state.mkdir(mode=0o700, exist_ok=True)
+    ownership.hand_over(settings.state)
     with (settings.state / "lock").open("a+") as file:
+        ownership.hand_over(settings.state / "lock")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as busy:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 
 from stack import health
@@ -22,7 +24,7 @@ def has_users(site: Settings) -> bool | None:
     answer = health.ask(f"{site.gate_url}{USERS}/init")
     if not answer.healthy:
         return None
-    told = json.loads(answer.said).get("initialized")
+    told = _object(answer.said).get("initialized")
     return told if isinstance(told, bool) else None
 
 
@@ -40,22 +42,26 @@ def register_first_user(site: Settings, email: str, password: str) -> None:
             return
     except urllib.error.HTTPError as refusal:
         with refusal:
-            why = _first_message(refusal.read(2000)) or f"Payload answered {refusal.code}"
+            why = _messages(refusal.read(2000)) or f"Payload answered {refusal.code}"
         if refusal.code == HTTPStatus.FORBIDDEN and has_users(site):
             why = "this site has a user already; further ones are made at /admin"
         raise Refused(
             f"no administrator was created for {email}", why=why, fix="correct it and run this again"
         ) from refusal
-    except OSError as trouble:
+    except (OSError, HTTPException) as trouble:
         raise Refused(
             "the site does not answer", why=str(trouble), fix="look at `bin/inv status`, then run this again"
         ) from trouble
 
 
-def _first_message(body: bytes) -> str:
+def _messages(body: bytes) -> str:
+    """Return every message in a refusal of Payload's: that of the error, and those of its fields."""
+    return "; ".join(re.findall(r'"message":\s*"((?:[^"\\]|\\.)+)"', body.decode(errors="replace")))
+
+
+def _object(text: str) -> dict[str, object]:
     try:
-        error = json.loads(body)["errors"][0]
-        details = error.get("data", {}).get("errors", [])
-    except (ValueError, LookupError, AttributeError):
-        return ""
-    return "; ".join([str(error.get("message", "")), *(str(d.get("message", "")) for d in details)])
+        told = json.loads(text)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,4 +20,5 @@ def image(site: str, release: str) -> str:
 
 def of_image(image: str) -> str:
     """Return the release that an image's name carries; the whole name where it is not one of ours."""
-    return image.rpartition(":")[2] or image
+    found = re.fullmatch(r"[^/:@]+:(\d{8}T\d{6}Z-[\w-]+)", image)
+    return found.group(1) if found else image

@@ -28,8 +28,15 @@ def of_app(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
     for app in containers.of_site(client, site.site, "app"):
         parts += [f"--- app: {app.state}, health {app.health}, exit code {app.exit_code}"]
         parts += [f"    health check: {said}" for said in app.health_log[-3:] if said]
-        parts += ["--- its last log lines", containers.last_logs(client, app).rstrip()]
+        parts += ["--- its last log lines", _last_logs(client, app)]
     return envfile.redacted("\n".join(parts), env)
+
+
+def _last_logs(client: DockerClient, app: Container) -> str:
+    try:
+        return containers.last_logs(client, app).rstrip()
+    except Refused as gone:  # the first error is the one to tell
+        return gone.why
 
 
 def death(container: Container) -> str | None:
@@ -52,9 +59,12 @@ def reason_of_answer(answer: Answer) -> str:
 
 def reason_of_build(output: str) -> str:
     """Return the line of a build's output that says most."""
-    lines = [re.sub(r"^#\d+ [\d.]* *", "", line) for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(r"error|failed|not found|cannot", line, re.IGNORECASE)]
-    return (telling or lines or ["docker compose build failed"])[-1]
+    lines = [re.sub(r"^(#\d+ )?(\d+\.\d+ +)?", "", line) for line in output.splitlines() if line.strip()]
+    for saying_most in (r"(\w+ )?\w*[Ee]rror: ", r"(?i).*(error|failed|not found|cannot)", ""):
+        said = [line for line in lines if re.match(saying_most, line) and not line.startswith("ERROR: ")]
+        if said:
+            return said[0] if saying_most.startswith(r"(\w+ )") else said[-1]
+    return "docker compose build failed"
 
 
 def compose_refused(done: Result) -> Refused:

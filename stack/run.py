@@ -9,13 +9,15 @@ import os
 import shlex
 import subprocess
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stack import envfile
 from stack.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import NoReturn
 
@@ -54,40 +56,51 @@ def capture(
     coreutils' ``timeout``. A program that does not exist is :class:`Refused`.
     """
     try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env=env,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
+        with _startable(argv, cwd):
+            done = subprocess.run(
+                argv,
+                cwd=cwd,
+                env=env,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
     except subprocess.TimeoutExpired as late:
         return Result(tuple(argv), 124, "", f"no answer within {late.timeout:.0f} s")
-    except FileNotFoundError as missing:
-        raise _not_installed(argv[0]) from missing
     return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
 
 
 def capture_bytes(argv: Sequence[str]) -> bytes:
-    """Run ``argv`` and return its raw output; a failure is an error of ours."""
-    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout
+    """Run ``argv`` and return its raw output; a failure is :class:`Refused`."""
+    with _startable(argv):
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise Refused(
+            f"`{shlex.join(argv)}` failed",
+            why=done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}",
+            fix="mend what it says, then run this again",
+        )
+    return done.stdout
 
 
 def follow(
     argv: Sequence[str],
     *,
     on_line: Callable[[str], None],
+    secrets: Mapping[str, str],
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run ``argv``, hand each line of its output to ``on_line``, keep the last 40 lines as ``err``."""
+    """Run ``argv``, hand each line of its output to ``on_line``, keep the last 40 lines as ``err``.
+
+    The values among ``secrets`` are taken out of both.
+    """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    try:
+    with _startable(argv, cwd):
         process = subprocess.Popen(
             argv,
             cwd=cwd,
@@ -98,19 +111,19 @@ def follow(
             text=True,
             errors="replace",
         )
-    except FileNotFoundError as missing:
-        raise _not_installed(argv[0]) from missing
     with process:
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
         for line in process.stdout:
-            tail.append(line.rstrip())
-            on_line(line.rstrip())
+            shown = envfile.redacted(line.rstrip(), secrets)
+            tail.append(shown)
+            on_line(shown)
     return Result(tuple(argv), process.returncode, "", "\n".join(tail))
 
 
 def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
     """Run ``argv`` with this process's own terminal and return its exit code."""
-    return subprocess.run(argv, cwd=cwd, env=env, check=False).returncode
+    with _startable(argv, cwd):
+        return subprocess.run(argv, cwd=cwd, env=env, check=False).returncode
 
 
 def detach(argv: Sequence[str], *, log: Path) -> None:
@@ -123,16 +136,29 @@ def detach(argv: Sequence[str], *, log: Path) -> None:
 
 def become(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> NoReturn:
     """Replace this process by ``argv``: signals and the terminal are then its own."""
-    os.chdir(cwd)
-    try:
+    with _startable(argv, cwd):
+        os.chdir(cwd)
         os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is what is wanted
+
+
+@contextmanager
+def _startable(argv: Sequence[str], cwd: Path | None = None) -> Iterator[None]:
+    """Say what keeps a program from starting."""
+    try:
+        yield
     except FileNotFoundError as missing:
-        raise _not_installed(argv[0]) from missing
-
-
-def _not_installed(program: str) -> Refused:
-    return Refused(
-        f"the program `{program}` is not here",
-        why="it is not on PATH",
-        fix="run `./deploy.sh --provision` as root, or install it",
-    )
+        if cwd is not None and not cwd.is_dir():
+            raise Refused(
+                f"`{argv[0]}` cannot run in {cwd}",
+                why="there is no such directory",
+                fix="put the directory back, or correct .env",
+            ) from missing
+        raise Refused(
+            f"the program `{argv[0]}` is not here",
+            why="it is not on PATH",
+            fix="run `./deploy.sh --provision` as root, or install it",
+        ) from missing
+    except PermissionError as denied:
+        raise Refused(
+            f"`{argv[0]}` may not be run", why=str(denied), fix="check the permissions of that file"
+        ) from denied

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 NODE_OFFICIAL = "node:24-alpine"
 GATE_OFFICIAL = "caddy:2-alpine"
-SITE = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-IMAGE = re.compile(r"[a-zA-Z0-9][\w./:@-]*")
+PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+IMAGE = (  # the reference grammar of the distribution project
+    rf"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{PART}(?:/{PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
+NUMBER = r"[1-9][0-9]{0,4}"
 
 DEFAULTS = {
     "APP_DIR": "./app",
@@ -28,6 +31,22 @@ DEFAULTS = {
     "MEDIA_DIR": "/app/public/media",
     "NODE_IMAGE": NODE_OFFICIAL,
     "GATE_IMAGE": GATE_OFFICIAL,
+}
+FORMS = {
+    "COMPOSE_PROJECT_NAME": (
+        r"(?=.{1,40}$)[a-z0-9]+([_-][a-z0-9]+)*",
+        "up to 40 of a-z and 0-9, joined by - or _",
+    ),
+    "HOST_PORT": (NUMBER, "a number from 1 to 65535"),
+    "START_LIMIT": (NUMBER, "a number of seconds"),
+    "HEALTH_PATH": (r"/[\w./-]*", "a path of an address, such as /api/health"),
+    "MEDIA_DIR": (r"(?!/data(/|$))(/[\w.-]+)+", "an absolute path, not below /data"),
+    "PROXY_NETWORK": (NAME, "a name Docker takes"),
+    "DB_VOLUME": (NAME, "a name Docker takes"),
+    "MEDIA_VOLUME": (NAME, "a name Docker takes"),
+    "NODE_IMAGE": (IMAGE, "the name of an image"),
+    "GATE_IMAGE": (IMAGE, "the name of an image"),
+    "APP_IMAGE": (f"({IMAGE})?", "the name of an image"),
 }
 
 
@@ -70,8 +89,13 @@ def load(root: Path) -> Settings:
     """Read `.env` of a checkout; every problem in it is named in one :class:`Invalid`."""
     given = {key: value for key, value in envfile.read(root / ".env").items() if value}
     site = given.get("COMPOSE_PROJECT_NAME", default_site(root))
-    values = {**DEFAULTS, "DB_VOLUME": f"{site}_payload-db", "MEDIA_VOLUME": f"{site}_media-uploads", **given}
-    if problems := _problems(site, values, root):
+    names = {
+        "COMPOSE_PROJECT_NAME": site,
+        "DB_VOLUME": f"{site}_payload-db",
+        "MEDIA_VOLUME": f"{site}_media-uploads",
+    }
+    values = {**DEFAULTS, **names, **given}
+    if problems := _problems(values, root):
         raise Invalid(
             f"{len(problems)} problem(s) in {root / '.env'}",
             why="; ".join(problems),
@@ -95,28 +119,22 @@ def load(root: Path) -> Settings:
 
 
 def default_site(root: Path) -> str:
-    """Return the directory's name as Compose would take it: lower case, letters, digits, ``-`` and ``_``."""
-    return re.sub(r"[^a-z0-9_-]", "", root.name.lower()).strip("_-") or "site"
+    """Return the directory's name in lower-case letters and digits, joined by single ``-`` or ``_``."""
+    allowed = re.sub(r"[^a-z0-9_-]", "", root.name.lower())
+    single = re.sub(r"[_-]*([_-])", r"\1", allowed)
+    return single[:40].strip("_-") or "site"
 
 
-def _problems(site: str, values: dict[str, str], root: Path) -> list[str]:
-    port, limit = values["HOST_PORT"], values["START_LIMIT"]
-    checks = {
-        f"COMPOSE_PROJECT_NAME={site}: lower-case letters and digits, joined by single - or _": (
-            SITE.fullmatch(site) and len(site) <= 40
-        ),
-        f"HOST_PORT={port}: a number from 1 to 65535": port.isdigit() and 0 < int(port) < 65536,
-        f"START_LIMIT={limit}: a number of seconds": limit.isdigit() and int(limit) > 0,
-        f"APP_DIR={values['APP_DIR']}: no such directory": (root / values["APP_DIR"]).is_dir(),
-        f"HEALTH_PATH={values['HEALTH_PATH']}: must begin with /": re.fullmatch(
-            r"/[\w./-]*", values["HEALTH_PATH"]
-        ),
-        f"MEDIA_DIR={values['MEDIA_DIR']}: an absolute path below /": re.fullmatch(
-            r"(/[\w.-]+)+", values["MEDIA_DIR"]
-        ),
-    }
-    for key in ("PROXY_NETWORK", "DB_VOLUME", "MEDIA_VOLUME"):
-        checks[f"{key}={values[key]}: not a name Docker takes"] = NAME.fullmatch(values[key])
-    for key in ("NODE_IMAGE", "GATE_IMAGE", "APP_IMAGE"):
-        checks[f"{key}={values[key]}: not an image's name"] = not values[key] or IMAGE.fullmatch(values[key])
-    return [problem for problem, fine in checks.items() if not fine]
+def _problems(values: dict[str, str], root: Path) -> list[str]:
+    found = [
+        f"{key}={values[key]} is not {meaning}"
+        for key, (form, meaning) in FORMS.items()
+        if not re.fullmatch(form, values[key], re.ASCII)
+    ]
+    if values["HOST_PORT"].isdecimal() and int(values["HOST_PORT"]) > 65535:
+        found.append(f"HOST_PORT={values['HOST_PORT']} is not {FORMS['HOST_PORT'][1]}")
+    if not (root / values["APP_DIR"]).is_dir():
+        found.append(f"APP_DIR={values['APP_DIR']} is not a directory")
+    if values["DB_VOLUME"] == values["MEDIA_VOLUME"]:
+        found.append("DB_VOLUME and MEDIA_VOLUME are one volume: anybody could download the database")
+    return found

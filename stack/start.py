@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, health, report, run
+from stack import compose, envfile, health, report, run
 from stack.engine import containers
 from stack.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docker import DockerClient
 
     from stack.console import Step
@@ -18,7 +20,13 @@ if TYPE_CHECKING:
 def up(site: Settings, step: Step, *, image: str) -> None:
     """Let Compose make the containers what the files say, with ``image`` as the application."""
     variables = compose.environment(site, {"APP_IMAGE": image})
-    done = run.follow(compose.up(), on_line=step.progress, cwd=site.root, env=variables)
+    perform(site, compose.up(), step, variables)
+
+
+def perform(site: Settings, argv: list[str], step: Step, variables: Mapping[str, str]) -> None:
+    """Run a Compose command to its end; what it says is shown while it runs, without the site's secrets."""
+    secrets = envfile.read(site.env_production)
+    done = run.follow(argv, on_line=step.progress, secrets=secrets, cwd=site.root, env=variables)
     if not done.ok:
         raise report.compose_refused(done)
 

@@ -10,7 +10,9 @@ COMPOSE_MINIMUM = "2.24"  # additional_contexts with variables, `env_file` with 
 
 def at_least(version: str, minimum: str) -> bool:
     """Compare the leading numbers of two versions: ``28.5.2+dfsg4`` is at least ``25.0``."""
-    return _numbers(version) >= _numbers(minimum)
+    wanted = _numbers(minimum)
+    found = _numbers(version)
+    return found + (0,) * (len(wanted) - len(found)) >= wanted
 
 
 def _numbers(version: str) -> tuple[int, ...]:

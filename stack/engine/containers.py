@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import NotFound
@@ -11,7 +12,7 @@ from docker.errors import NotFound
 from stack.engine.client import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from docker import DockerClient
 
@@ -59,7 +60,7 @@ def of_site(client: DockerClient, site: str, service: str | None = None) -> list
     with translated():
         for container in client.containers.list(all=True, sparse=True, filters={"label": labels}):
             with suppress(NotFound):  # removed between the two calls
-                found.append(_seen(client.api.inspect_container(str(container.id))))
+                found.append(_remembered(client, _seen(client.api.inspect_container(str(container.id)))))
     return found
 
 
@@ -92,13 +93,14 @@ def last_logs(client: DockerClient, container: Container, *, lines: int = 30) ->
     return said.decode(errors="replace")
 
 
-def output_of(client: DockerClient, container: Container, argv: Sequence[str]) -> str | None:
-    """Run a command inside; return its standard output, or None when it failed."""
-    with translated():
-        started = client.api.exec_create(container.id, list(argv), stdout=True, stderr=True)["Id"]
-        out, _ = client.api.exec_start(started, demux=True)
-        code = client.api.exec_inspect(started)["ExitCode"]
-    return (out or b"").decode(errors="replace") if code == 0 else None
+def _remembered(client: DockerClient, container: Container) -> Container:
+    """Add what a restart wiped out: whether memory was the reason. The engine's last 256 events still tell."""
+    if container.oom_killed or container.restarts == 0:
+        return container
+    wanted = {"container": container.id, "event": "oom"}
+    until: Any = f"{time.time():.3f}"  # the SDK's types know whole seconds only
+    events = client.api.events(since=0, until=until, filters=wanted, decode=True)
+    return replace(container, oom_killed=any(True for _ in events))
 
 
 def _seen(attrs: dict[str, Any]) -> Container:

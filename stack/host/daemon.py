@@ -10,6 +10,7 @@ from pathlib import Path
 from stack import run
 from stack.errors import Refused
 
+ENGINE = "dockerd"
 PID_FILES = (Path("/var/run/docker.pid"), Path("/var/run/docker/containerd/containerd.pid"))
 LOG = Path("/var/log/dockerd.log")
 START_LIMIT = 60  # seconds; seen: 1-5
@@ -39,19 +40,19 @@ def restart() -> None:
 def _stop() -> None:
     """End the engine named in its pid file, and that one only."""
     pid = _pid_in(PID_FILES[0])
-    if pid is None or not _lives(pid):
+    if pid is None or not _is(ENGINE, pid):
         return
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_LIMIT
-    while _lives(pid) and time.monotonic() < deadline:
+    while _is(ENGINE, pid) and time.monotonic() < deadline:
         time.sleep(0.2)
 
 
 def _forget_dead_engines() -> None:
     """Remove pid files that a machine put away in mid-flight left: a new engine would refuse to start."""
-    for file in PID_FILES:
+    for file, program in zip(PID_FILES, (ENGINE, "containerd"), strict=True):
         pid = _pid_in(file)
-        if pid is not None and not _lives(pid):
+        if pid is not None and not _is(program, pid):
             file.unlink()
 
 
@@ -60,13 +61,13 @@ def _pid_in(file: Path) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _lives(pid: int) -> bool:
-    """Tell whether ``pid`` is an engine: after a reboot the number can be anybody's."""
+def _is(program: str, pid: int) -> bool:
+    """Tell whether ``pid`` is that program: after a reboot the number can be anybody's."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return b"dockerd" in command or b"containerd" in command
+    return Path(os.fsdecode(command[0])).name == program
 
 
 def _systemctl(*arguments: str) -> None:

@@ -137,7 +137,8 @@ def _need_root() -> None:
 
 
 def _refuse_beside_docker_ce() -> None:
-    if run.capture(["dpkg-query", "--show", "docker-ce"]).ok:
+    asked = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", "docker-ce"]
+    if run.capture(asked).out == "installed":
         raise Refused(
             "Docker from docker.com is here, and too old or without Compose",
             why="the distribution's packages cannot be installed beside it",

@@ -46,7 +46,9 @@ def build(client: DockerClient, names: Names) -> None:
     missing = {name: recipe for name, recipe in recipes.items() if images.find(client, name) is None}
     if missing:
         with tempfile.TemporaryDirectory(prefix="standins-") as scratch:
-            parts = _fetch(Path(scratch))
+            parts = Path(scratch)
+            fetch_wheels(WHEELS, into=parts)
+            packages.download(("musl", "busybox-static"), into=parts)
             for name, (contents, settings) in missing.items():
                 images.import_rootfs(client, contents(parts), name, settings)
 
@@ -65,22 +67,19 @@ CADDY_SETTINGS = (
 )
 
 
-def _fetch(scratch: Path) -> Path:
+def fetch_wheels(requirements: Path, *, into: Path) -> None:
+    """Download the wheels that a requirements file pins by hash, for musl and for this processor."""
     machine = platform.machine()
-    platforms = ("musllinux_1_2", "musllinux_1_1", "manylinux2014")
+    tags = ("musllinux_1_2", "musllinux_1_1", "manylinux2014")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    wanted = [f"--platform={name}_{machine}" for name in platforms]
-    done = run.capture(
-        [*pip, "--require-hashes", *wanted, "--dest", str(scratch), "--requirement", str(WHEELS)]
-    )
+    wanted = ["--require-hashes", *(f"--platform={tag}_{machine}" for tag in tags)]
+    done = run.capture([*pip, *wanted, "--dest", str(into), "--requirement", str(requirements)])
     if not done.ok:
         raise Refused(
-            "the parts of the base images could not be fetched",
-            why=done.err.strip().splitlines()[-1] if done.err.strip() else done.command,
+            f"the packages in {requirements.name} could not be fetched",
+            why=(done.err.strip().splitlines() or [done.command])[-1],
             fix="check that this machine reaches PyPI, or set NODE_IMAGE and GATE_IMAGE in .env",
         )
-    packages.download(("musl", "busybox-static"), into=scratch)
-    return scratch
 
 
 def _node(parts: Path) -> Path:

@@ -62,6 +62,7 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
         if candidate.new:
             _build(site, candidate, env)
         _start(client, site, candidate, env)
+        console.progress(f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin")
         _warn_without_users(site)
     return candidate.release
 
@@ -108,13 +109,13 @@ def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None
             "INPUTS": candidate.inputs,
         }
         variables = compose.environment(site, {**_arguments(site, env), **labels})
-        done = run.follow(compose.build(), on_line=step.progress, cwd=site.root, env=variables)
+        done = run.follow(compose.build(), on_line=step.progress, secrets=env, cwd=site.root, env=variables)
         if not done.ok:
             raise Refused(
                 "the image could not be built; the site is as it was",
                 why=report.reason_of_build(done.err),
                 fix="mend what the build says above, then `./deploy.sh` again",
-                detail=envfile.redacted(done.err, env),
+                detail=done.err,
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, report, run, settings, start
+from stack import compose, console, lock, settings, start
 from stack.engine import client as engine
 from stack.engine import containers
 from stack.errors import Refused
@@ -21,10 +21,6 @@ def restart(root: Path) -> None:
                 f"{site.site} is not running", why="it has no containers", fix="`./deploy.sh` starts it"
             )
         with console.step("Restart the application") as step:
-            done = run.follow(
-                compose.restart("app"), on_line=step.progress, cwd=site.root, env=compose.environment(site)
-            )
-            if not done.ok:
-                raise report.compose_refused(done)
+            start.perform(site, compose.restart("app"), step, compose.environment(site))
         with console.step("Health, through the gate") as step:
             step.say(start.healthy(client, site))

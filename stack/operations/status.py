@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import console, health, releases, settings
+from stack import compose, console, health, releases, run, settings
 from stack.engine import client as engine
 from stack.engine import containers, objects
 from stack.host import disk
@@ -55,7 +56,7 @@ def _facts(client: DockerClient, site: Settings) -> Facts:
 def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts:
     running = app if app and app.running else None
     used = containers.usage(client, running) if running else None
-    database, media = _sizes(client, site, running) if running else (None, None)
+    database, media = _sizes(site) if running else (None, None)
     return {
         "state": app.state if app else "stopped",
         "health": running.health if running else "stopped",
@@ -71,13 +72,11 @@ def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts
     }
 
 
-def _sizes(client: DockerClient, site: Settings, app: Container) -> tuple[int | None, int | None]:
+def _sizes(site: Settings) -> tuple[int | None, int | None]:
     script = ["node", "--input-type=module", "--eval", SIZES.read_text(), "/data", site.media_dir]
-    told = containers.output_of(client, app, script)
-    if told is None:
-        return None, None
-    database, media = told.split()
-    return int(database), int(media)
+    done = run.capture(compose.inside("app", script), cwd=site.root, env=compose.environment(site))
+    told = re.fullmatch(r"(\d+)\n(\d+)\n", done.out)
+    return (int(told[1]), int(told[2])) if told else (None, None)
 
 
 def _uptime(app: Container) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, report, run, settings
+from stack import compose, console, lock, settings, start
 from stack.engine import client as engine
 from stack.engine import containers
 
@@ -20,8 +20,4 @@ def stop(root: Path) -> None:
             console.progress(f"{site.site} is not running")
             return
         with console.step(f"Stop {site.site}") as step:
-            done = run.follow(
-                compose.down(), on_line=step.progress, cwd=site.root, env=compose.environment(site)
-            )
-            if not done.ok:
-                raise report.compose_refused(done)
+            start.perform(site, compose.down(), step, compose.environment(site))

@@ -71,8 +71,9 @@ def reverse_proxy_reaches_the_site(site: Site, engine: DockerClient) -> None:
     listed = engine.networks.list(names=[site.network])
     assert listed, f"NetworkNotFound: network '{site.network}' not found"
     for upstream in ("http://app:3000", f"http://{site.name}:3000"):
-        with proxies.nginx(engine, site.network, upstream) as proxy:
-            told = proxy.fetch("/api/health")
+        server = f"server {{ listen {proxies.PORT}; location / {{ proxy_pass {upstream}; }} }}"
+        with proxies.nginx(engine, site.network, server) as proxy:
+            told = proxy.fetch_once_ready("/api/health", host="localhost")
         assert '"status":"ok"' in told, f"nginx does not reach {upstream}: {told}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,7 +97,6 @@ def test_a_command_line_without_sense_ends_with_2_and_explains_itself_on_stderr(
     assert out == ""
 
 
-@pytest.mark.xfail(raises=ValueError, reason="bug: int() of Invoke's parser ends in a traceback, exit 1")
 def test_a_flag_that_wants_a_number_and_gets_a_word_is_a_usage_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -200,10 +200,10 @@ def test_ctrl_c_ends_a_real_process_with_130_and_no_traceback(tmp_path: Path) ->
     assert "failed after" in err
 
 
-@pytest.mark.xfail(reason="bug: a reader that went away (`inv status | head -1`) ends in a traceback")
 def test_a_reader_that_goes_away_brings_no_traceback(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(WAITS.format(root=str(ROOT)).replace("time.sleep(30)", "console.result('late')"))
+    waits = WAITS.format(root=str(ROOT))
+    program.write_text(re.sub("print.*|time.sleep.*", "console.result('a line of a long list')", waits))
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -211,6 +211,8 @@ def test_a_reader_that_goes_away_brings_no_traceback(tmp_path: Path) -> None:
     )
     os.close(writer)
     assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert "Wait" in done.stderr  # it went on to its end
 
 
 def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> Callable[..., str]:
@@ -226,6 +228,7 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
     [
         (["deploy"], "deploy.deploy", (), {"provision_first": False}),
         (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True}),
+        (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),
         (["logs"], "logs.logs", (), {"follow": False, "since": "", "lines": 100}),
@@ -251,6 +254,7 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
             (),
             {"unit": True, "provision_first": False, "only": "lock"},
         ),
+        (["bench", "--rounds", "3"], "bench.deploy", (), {"rounds": 3}),
         (["lint"], "lint.lint", (), {}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
         (compose.build(), "docker compose --progress plain build app"),
         (compose.up(), "docker compose up --detach --no-build --quiet-pull"),
         (
-            compose.up(wait_seconds=30),
-            "docker compose up --detach --no-build --quiet-pull --wait --wait-timeout 30",
+            compose.up(wait=True),
+            "docker compose up --detach --no-build --quiet-pull --wait",
         ),
         (compose.down(), "docker compose down --remove-orphans"),
         (compose.restart("app"), "docker compose restart app"),
         (compose.version(), "docker compose version --short"),
+        (compose.inside("app", ["node", "-v"]), "docker compose exec --no-TTY app node -v"),
         (
             compose.logs(["app", "gate"], follow=False, since="", lines=100),
             "docker compose logs --timestamps --tail 100 app gate",

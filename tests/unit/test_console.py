@@ -19,9 +19,8 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Give a terminal as stderr."""
+def terminal_on_stderr(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Put a terminal there; not a fixture, because pytest's own capture comes after those."""
     made = Terminal()
     monkeypatch.setattr(sys, "stderr", made)
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
@@ -57,10 +56,9 @@ def test_a_step_is_one_line_with_its_time_and_outcome(capsys: pytest.CaptureFixt
 
 
 def test_a_step_that_fails_says_so_and_lets_the_error_through(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Refused), console.step("Build") as step:
-        step.say("never said")
+    with pytest.raises(Refused), console.step("Build"):
         raise Refused("what", why="why", fix="fix")
-    assert re.fullmatch(r"  Build {30} failed after +\d\.\d s\n", capsys.readouterr().err)
+    assert re.fullmatch(r"  Build +failed after +\d\.\d s\n", capsys.readouterr().err)
 
 
 def test_a_step_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,12 +73,14 @@ def test_no_colours_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> 
     assert "\033" not in capsys.readouterr().err
 
 
-def test_on_a_terminal_the_error_is_red_and_its_detail_is_not(terminal: Terminal) -> None:
+def test_on_a_terminal_the_error_is_red_and_its_detail_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_on_stderr(monkeypatch)
     console.error("line of a log\n\nerror: broken\n  why: old")
     assert terminal.getvalue() == "line of a log\n\n\033[31merror: broken\033[0m\n  why: old\n"
 
 
-def test_on_a_terminal_a_step_shows_what_is_going_on(terminal: Terminal) -> None:
+def test_on_a_terminal_a_step_shows_what_is_going_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_on_stderr(monkeypatch)
     with console.step("Build") as step:
         step.progress("#12 [builder 3/9] RUN npm run build " + "x" * 100)
     assert "Build" in terminal.getvalue()
@@ -93,7 +93,6 @@ def test_brackets_of_a_build_are_not_taken_for_colours() -> None:
     assert shown == [r"Build  [dim]\[red]x\[/red] \[builder 3/9][/dim]"]
 
 
-@pytest.mark.xfail(raises=BrokenPipeError, reason="bug: `./deploy.sh 2>&1 | head` breaks off in mid-flight")
 def test_a_reader_that_went_away_does_not_stop_an_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -100,7 +100,6 @@ def test_a_machine_without_git_has_no_version(app: Path, programs: Programs) -> 
     assert git.revision(app) == "nogit"
 
 
-@pytest.mark.xfail(reason="bug: the user's status.showUntrackedFiles=no hides new files from the version")
 def test_the_configuration_of_the_user_does_not_hide_a_new_file(
     app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +109,6 @@ def test_the_configuration_of_the_user_does_not_hide_a_new_file(
     assert git.revision(app).endswith("-dirty")
 
 
-@pytest.mark.xfail(reason="bug: run from a Git hook, GIT_DIR names another repository than the directory's")
 def test_a_git_hook_that_deploys_gets_the_version_of_the_application(
     app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -175,6 +175,14 @@ def test_each_task_says_in_one_line_what_it_does(name: str) -> None:
     assert re.fullmatch(r"[A-Z].{10,95}\.", said)
 
 
+@pytest.mark.parametrize("pins", ["requirements.txt", "requirements-dev.txt"])
+def test_every_package_is_pinned_by_hash(pins: str) -> None:
+    text = (ROOT / pins).read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert lines
+    assert [line for line in lines if not re.match(r"[\w.-]+(\[\w,]+)?==\S+ .*--hash=sha256:", line)] == []
+
+
 def task_functions() -> list[ast.FunctionDef]:
     functions = [node for node in ast.parse(sources()["tasks.py"]).body if isinstance(node, ast.FunctionDef)]
     return [function for function in functions if function.decorator_list]

@@ -40,7 +40,6 @@ def test_an_image_that_somebody_else_named_keeps_its_name() -> None:
     assert releases.of_image("nginx") == "nginx"
 
 
-@pytest.mark.xfail(reason="bug: the port of a registry and half a digest are taken for releases")
 @pytest.mark.parametrize("image", ["localhost:5000/shop", "shop@sha256:0123"])
 def test_an_image_of_a_registry_keeps_its_whole_name(image: str) -> None:
     assert releases.of_image(image) == image

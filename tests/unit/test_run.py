@@ -68,16 +68,10 @@ def test_a_command_that_takes_too_long_counts_as_124() -> None:
     "start",
     [
         run.capture,
-        lambda argv: run.follow(argv, on_line=print),
+        lambda argv: run.follow(argv, on_line=print, secrets={}),
         lambda argv: run.become(argv, cwd=Path.cwd(), env=ALL),
-        pytest.param(
-            lambda argv: run.attached(argv, cwd=Path.cwd(), env=ALL),
-            marks=pytest.mark.xfail(raises=FileNotFoundError, reason="bug: not translated"),
-        ),
-        pytest.param(
-            run.capture_bytes,
-            marks=pytest.mark.xfail(raises=FileNotFoundError, reason="bug: not translated"),
-        ),
+        lambda argv: run.attached(argv, cwd=Path.cwd(), env=ALL),
+        run.capture_bytes,
     ],
     ids=["capture", "follow", "become", "attached", "capture_bytes"],
 )
@@ -87,14 +81,12 @@ def test_a_program_that_is_not_here_is_refused_by_name(start: object) -> None:
         start(["no-such-program", "--version"])
 
 
-@pytest.mark.xfail(raises=PermissionError, reason="bug: a file that may not be run ends in a traceback")
 def test_a_program_that_may_not_be_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "docker").touch(mode=0o644)
     with pytest.raises(Refused):
         run.capture([str(tmp_path / "docker")])
 
 
-@pytest.mark.xfail(reason="bug: a directory that is gone is reported as a program that is missing")
 def test_a_directory_that_is_gone_is_not_called_a_missing_program(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="gone") as trouble:
         run.capture(["true"], cwd=tmp_path / "gone")
@@ -108,9 +100,6 @@ def test_bytes_arrive_as_they_are() -> None:
     assert run.capture_bytes(["printf", r"\377\000\n"]) == b"\xff\x00\n"
 
 
-@pytest.mark.xfail(
-    raises=subprocess.CalledProcessError, reason="bug: the docstring promises an error of ours"
-)
 def test_bytes_of_a_command_that_failed_are_an_error_of_ours() -> None:
     with pytest.raises(Refused):
         run.capture_bytes(["false"])
@@ -129,22 +118,30 @@ def test_each_line_is_handed_on_while_the_command_goes_on(tmp_path: Path) -> Non
         if line == "first":  # the command waits for this
             answer.write_text("go on\n")
 
-    done = run.follow(["sh", "-c", f"echo first; read x <{answer}; echo $x >&2"], on_line=on_line)
+    done = run.follow(["sh", "-c", f"echo first; read x <{answer}; echo $x >&2"], on_line=on_line, secrets={})
     assert seen == ["first", "go on"]
     assert (done.ok, done.err) == (True, "first\ngo on")
 
 
 def test_the_last_40_lines_are_kept_for_the_report() -> None:
     seen: list[str] = []
-    done = run.follow(["sh", "-c", "seq 100; exit 7"], on_line=seen.append)
+    done = run.follow(["sh", "-c", "seq 100; exit 7"], on_line=seen.append, secrets={})
     assert seen == [str(n) for n in range(1, 101)]
     assert done.err.splitlines() == seen[-40:]
     assert done.code == 7
 
 
+def test_secrets_are_taken_out_of_what_is_shown_and_of_what_is_kept() -> None:
+    seen: list[str] = []
+    secrets = {"PAYLOAD_SECRET": "0123456789abcdef"}
+    done = run.follow(["echo", "key 0123456789abcdef!"], on_line=seen.append, secrets=secrets)
+    assert seen == ["key [PAYLOAD_SECRET]!"]
+    assert done.err == seen[0]
+
+
 def test_a_line_that_is_drawn_over_itself_counts_as_lines() -> None:
     seen: list[str] = []
-    run.follow(["printf", r"10%%\r100%%\n\377\n"], on_line=seen.append)
+    run.follow(["printf", r"10%%\r100%%\n\377\n"], on_line=seen.append, secrets={})
     assert seen == ["10%", "100%", "\ufffd"]
 
 
@@ -155,7 +152,7 @@ def test_a_reader_that_fails_does_not_leave_the_command_behind() -> None:
 
     pids: list[int] = []
     with pytest.raises(ValueError, match=r"\d+"):
-        run.follow(["sh", "-c", "while echo $$; do :; done"], on_line=on_line)
+        run.follow(["sh", "-c", "while echo $$; do :; done"], on_line=on_line, secrets={})
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 
@@ -172,7 +169,8 @@ def test_becoming_a_command_keeps_process_number_and_signals(tmp_path: Path) -> 
     program = f"""
 from pathlib import Path
 from stack import run
-run.become(["sh", "-c", 'echo $$ $ONLY; pwd; exec sleep 60'], cwd=Path({str(tmp_path)!r}), env={{"ONLY": "this"}})
+here = Path({str(tmp_path)!r})
+run.become(["sh", "-c", 'echo $$ $ONLY; pwd; exec sleep 60'], cwd=here, env={{"ONLY": "this"}})
 """
     with subprocess.Popen(python(program), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout

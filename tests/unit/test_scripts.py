@@ -288,9 +288,16 @@ def test_provisioning_installs_nothing_on_a_machine_that_has_it(machine: Machine
     assert machine.programs.calls("apt-get") == []
 
 
-@pytest.mark.xfail(
-    reason="bug: `python3 -m venv` that fails ends with its own code, without what, why and fix"
-)
+def test_what_root_makes_in_a_checkout_is_its_owners(machine: Machine) -> None:
+    machine.programs.add("id", says="0")
+    machine.programs.add("chown")
+    assert machine.inv("--list").returncode == 0
+    calls = machine.programs.calls("chown")
+    assert all(f"--reference={machine.root}" in call for call in calls)
+    handed_over = {word for call in calls for word in call if not word.startswith("-")}
+    assert handed_over == {str(machine.venv), f"{machine.venv}.lock"}
+
+
 def test_an_environment_that_cannot_be_made_ends_with_11(machine: Machine) -> None:
     machine.is_("venv-breaks")
     done = machine.inv("deploy")
@@ -298,7 +305,6 @@ def test_an_environment_that_cannot_be_made_ends_with_11(machine: Machine) -> No
     assert "  fix: " in done.stderr
 
 
-@pytest.mark.xfail(reason="bug: an apt-get that fails ends with 100, without what, why and fix")
 def test_a_python_that_cannot_be_installed_ends_with_11(machine: Machine) -> None:
     _bare(machine, user=0)
     machine.programs.add("apt-get", complains="E: Unable to locate package python3-venv\n", code=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def test_what_stands_in_dotenv_counts(checkout: Path) -> None:
         "HOST_PORT=8080 # behind nginx",
         "PROXY_NETWORK=edge",
         "MEDIA_DIR='/app/media'",
-        "NODE_IMAGE=registry.example.com:5000/library/node@sha256:0123",
+        "NODE_IMAGE=registry.example.com:5000/library/node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     )
     assert site.site == "boutique"
     assert site.app_dir == checkout.parent / "elsewhere"
@@ -121,7 +122,7 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
 
 
 def test_a_problem_shows_the_value_and_what_would_be_right(checkout: Path) -> None:
-    assert problems(checkout, "HOST_PORT=70000") == ["HOST_PORT=70000: a number from 1 to 65535"]
+    assert problems(checkout, "HOST_PORT=70000") == ["HOST_PORT=70000 is not a number from 1 to 65535"]
 
 
 @pytest.mark.parametrize(("port", "number"), [("1", 1), ("65535", 65535)])
@@ -134,7 +135,6 @@ def test_a_port_out_of_bounds_is_refused(port: str, checkout: Path) -> None:
     assert len(problems(checkout, f"HOST_PORT='{port}'")) == 1
 
 
-@pytest.mark.xfail(raises=ValueError, reason="bug: isdigit() takes what int() does not")
 @pytest.mark.parametrize("line", ["HOST_PORT=²", "START_LIMIT=①", f"START_LIMIT={'9' * 5000}"])
 def test_a_number_that_is_none_is_refused_and_no_traceback(line: str, checkout: Path) -> None:
     assert len(problems(checkout, line)) == 1
@@ -145,7 +145,7 @@ def test_a_number_that_is_none_is_refused_and_no_traceback(line: str, checkout: 
 )
 def test_a_site_whose_name_cannot_be_an_image_and_a_host_name_is_refused(name: str, checkout: Path) -> None:
     problem, *_ = problems(checkout, f"COMPOSE_PROJECT_NAME='{name}'")
-    assert problem.startswith(f"COMPOSE_PROJECT_NAME={name}: ")
+    assert problem.startswith(f"COMPOSE_PROJECT_NAME={name} is not ")
 
 
 @pytest.mark.parametrize("key", ["PROXY_NETWORK", "DB_VOLUME", "MEDIA_VOLUME"])
@@ -162,7 +162,6 @@ def test_an_image_whose_name_docker_refuses_is_refused(key: str, name: str, chec
     assert len(problems(checkout, f"{key}='{name}'")) == 1
 
 
-@pytest.mark.xfail(reason="bug: Docker refuses these too, later and with worse words")
 @pytest.mark.parametrize(
     "line", ["NODE_IMAGE=Node:24", "NODE_IMAGE=a:b:c", "NODE_IMAGE=a/", "NODE_IMAGE=nöde", "DB_VOLUME=a"]
 )
@@ -170,18 +169,15 @@ def test_a_name_that_docker_refuses_is_refused_here_already(line: str, checkout:
     assert len(problems(checkout, line)) == 1
 
 
-@pytest.mark.xfail(reason="bug: an address is ASCII; the health check would end in a traceback")
 def test_a_health_path_that_is_no_address_is_refused(checkout: Path) -> None:
     assert len(problems(checkout, "HEALTH_PATH=/gesünd")) == 1
 
 
-@pytest.mark.xfail(reason="bug: one volume for both would mix the database with what is served to anybody")
 @pytest.mark.parametrize("lines", [["DB_VOLUME=shop", "MEDIA_VOLUME=shop"], ["MEDIA_DIR=/data"]])
 def test_database_and_media_do_not_share_a_place(lines: list[str], checkout: Path) -> None:
     assert problems(checkout, *lines)
 
 
-@pytest.mark.xfail(raises=UnicodeDecodeError, reason="bug: a file that is not text ends in a traceback")
 def test_a_dotenv_that_is_not_text_is_refused(checkout: Path) -> None:
     (checkout / ".env").write_bytes(b"HOST_PORT=3000\nCOMPOSE_PROJECT_NAME=caf\xe9\n")
     with pytest.raises(Invalid):
@@ -207,11 +203,8 @@ def test_a_site_is_called_like_its_directory(directory: str, site: str) -> None:
     assert settings.default_site(Path("/srv") / directory) == site
 
 
-@pytest.mark.xfail(
-    reason="bug: a--b, a_-b and names of more than 40 characters give a default that is refused"
-)
 @given(name=st.text("aB1-_. ü", max_size=50))
 def test_whatever_the_directory_is_called_its_site_has_a_valid_name(name: str) -> None:
     site = settings.default_site(Path("/srv") / f"x{name}")
-    assert settings.SITE.fullmatch(site)
+    assert re.fullmatch(r"[a-z0-9]+([_-][a-z0-9]+)*", site)
     assert len(site) <= 40

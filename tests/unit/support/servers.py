@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -58,8 +58,8 @@ def serving(answer: Callable[[Request], Reply]) -> Iterator[Server]:
             self.send_response(reply.status)
             for name, value in {"Content-Length": str(len(body)), **reply.headers}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            self._headers_buffer.append(b"\r\n" + body)  # type: ignore[attr-defined] # both in one packet
+            self.flush_headers()
 
         do_GET = do_POST = do_DELETE = do_HEAD = _any  # noqa: N815 - http.server's names
 
@@ -87,7 +87,7 @@ def speaking(said: bytes, *, then: Callable[[socket.socket], None] = lambda _: N
                     connection, _ = listener.accept()
                 except OSError:  # closed
                     return
-                with connection:
+                with connection, suppress(ConnectionError):  # the other side may hang up first
                     connection.recv(4096)
                     connection.sendall(said)
                     then(connection)

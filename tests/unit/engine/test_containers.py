@@ -1,0 +1,171 @@
+"""A site's containers, from what a real engine says of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stack.engine import containers
+from stack.engine.containers import Container, Usage, _seen
+from tests.unit.support import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+
+    from tests.unit.support.engine import Engine
+
+# `GET /containers/.../stats?stream=false` of a container at 50 % of one core of two, shortened
+STATS: dict[str, Any] = {
+    "cpu_stats": {
+        "cpu_usage": {"total_usage": 8_500_000_000},
+        "system_cpu_usage": 7_416_000_000_000,
+        "online_cpus": 2,
+    },
+    "precpu_stats": {
+        "cpu_usage": {"total_usage": 8_000_000_000},
+        "system_cpu_usage": 7_414_000_000_000,
+        "online_cpus": 2,
+    },
+    "memory_stats": {
+        "usage": 77_524_992,
+        "stats": {"total_inactive_file": 28_672, "inactive_file": 1},
+        "limit": 805_306_368,
+    },
+}
+STOPPED = {
+    "cpu_stats": {"cpu_usage": {"total_usage": 0}, "throttling_data": {}},
+    "precpu_stats": {"cpu_usage": {"total_usage": 0}},
+    "memory_stats": {},
+}
+
+
+@pytest.fixture
+def docker() -> Iterator[Engine]:
+    """Give an engine."""
+    with engine.running() as made:
+        yield made
+
+
+@pytest.fixture
+def client(docker: Engine) -> Iterator[DockerClient]:
+    """Give a client of the engine."""
+    with engine.client_of(docker) as made:
+        yield made
+
+
+@pytest.fixture
+def app() -> Container:
+    """Give a healthy container."""
+    return _seen(engine.container())
+
+
+def test_a_healthy_container_is_understood() -> None:
+    assert _seen(engine.container()) == Container(
+        id="app0ff27c883dfb",
+        service="app",
+        directory="/srv/shop",
+        image="shop:20261122T181500Z-0123456789ab",
+        image_id="sha256:dcb41b89d248",
+        state="running",
+        health="healthy",
+        exit_code=0,
+        oom_killed=False,
+        restarts=0,
+        started="2026-11-22T23:23:51.239283127Z",
+        memory_limit=805306368,
+        health_log=("",),
+        env={"RELEASE": "20261122T181500Z-0123456789ab", "PAYLOAD_SECRET": "a=b"},
+    )
+
+
+def test_a_container_without_a_health_check_has_no_health() -> None:
+    attrs = engine.container()
+    del attrs["State"]["Health"]
+    seen = _seen(attrs)
+    assert (seen.health, seen.health_log) == ("none", ())
+
+
+def test_a_container_that_was_never_checked_has_an_empty_log() -> None:
+    assert _seen(engine.container(Health={"Status": "starting", "Log": None})).health_log == ()
+
+
+def test_a_container_that_died_of_memory_is_understood() -> None:
+    seen = _seen(engine.container(Status="exited", Running=False, ExitCode=137, OOMKilled=True, restarts=4))
+    assert not seen.running
+    assert (seen.state, seen.exit_code, seen.oom_killed, seen.restarts) == ("exited", 137, True, 4)
+
+
+@pytest.mark.parametrize("state", ["created", "restarting", "paused", "exited", "dead"])
+def test_only_a_running_container_runs(state: str) -> None:
+    assert not _seen(engine.container(Status=state)).running
+
+
+def test_containers_are_found_by_label_and_stopped_ones_too(docker: Engine, client: DockerClient) -> None:
+    docker.has_containers(engine.container("app", Status="exited"), engine.container("gate"))
+    assert [found.service for found in containers.of_site(client, "shop")] == ["app", "gate"]
+    question = docker.server.requests[0].query
+    assert "all=1" in question
+    assert "com.docker.compose.project=shop" in question
+    assert "com.docker.compose.service" not in question
+    containers.of_site(client, "shop", "gate")
+    assert "com.docker.compose.service=gate" in docker.server.requests[3].query
+
+
+def test_a_container_that_is_removed_meanwhile_is_left_out(docker: Engine, client: DockerClient) -> None:
+    docker.has_containers(engine.container("app"), engine.container("gate"))
+    del docker.answers["GET /containers/app0ff27c883dfb/json"]
+    assert [found.service for found in containers.of_site(client, "shop")] == ["gate"]
+
+
+def test_other_sites_whose_application_answers_to_the_same_name_are_told(
+    docker: Engine, client: DockerClient
+) -> None:
+    docker.answers["GET /containers/json"] = [
+        {"Id": str(n), "Labels": {"com.docker.compose.project": name}}
+        for n, name in enumerate(["shop", "museum", "cafe", "museum"])
+    ]
+    assert containers.other_sites_called_app(client, "shop", "proxy") == ["cafe", "museum"]
+    assert '"proxy"' in docker.server.requests[0].query
+
+
+# --- usage -------------------------------------------------------------------------------------
+
+
+def usage(docker: Engine, client: DockerClient, app: Container, stats: dict[str, Any]) -> Usage:
+    docker.answers[f"GET /containers/{app.id}/stats"] = stats
+    return containers.usage(client, app)
+
+
+def test_load_is_in_cores_and_memory_without_what_the_kernel_would_give_back(
+    docker: Engine, client: DockerClient, app: Container
+) -> None:
+    assert usage(docker, client, app, STATS) == Usage(cpu=0.5, memory=77_524_992 - 28_672)
+
+
+def test_memory_is_understood_on_newer_kernels_too(
+    docker: Engine, client: DockerClient, app: Container
+) -> None:
+    memory = {"memory_stats": {"usage": 1000, "stats": {"inactive_file": 400}}}
+    assert usage(docker, client, app, {**STATS, **memory}).memory == 600
+
+
+def test_a_container_that_stops_meanwhile_uses_nothing(
+    docker: Engine, client: DockerClient, app: Container
+) -> None:
+    assert usage(docker, client, app, STOPPED) == Usage(cpu=0.0, memory=0)
+
+
+# --- logs -------------------------------------------------------------------------
+
+
+def test_the_last_lines_of_a_log_are_text_whatever_they_are(
+    docker: Engine, client: DockerClient, app: Container
+) -> None:
+    docker.has_containers(engine.container())
+    docker.answers[f"GET /containers/{app.id}/logs"] = engine.log("one\n", "two\n")
+    assert containers.last_logs(client, app, lines=2) == "one\ntwo\n"
+    (question,) = [request for request in docker.server.requests if request.path.endswith("/logs")]
+    assert "tail=2" in question.query

@@ -1,0 +1,194 @@
+"""How a site is told to be: every fact, and every fact that is not known."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stack.engine.containers import _seen
+from stack.errors import Refused
+from stack.operations import status
+from stack.operations.health import check
+from stack.operations.status import _bytes, _duration, _lines, _sizes, _uptime
+from tests.unit.support import engine
+from tests.unit.support.servers import Reply, serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stack.settings import Settings
+    from tests.unit.support.programs import Programs
+
+FACTS: dict[str, Any] = {
+    "site": "shop",
+    "release": "20261122T181500Z-0123456789ab",
+    "state": "running",
+    "health": "healthy",
+    "answers": 200,
+    "uptime": 93_784,
+    "restarts": 0,
+    "oom_killed": False,
+    "cpu": 0.05,
+    "memory": 77_524_992,
+    "memory_limit": 805_306_368,
+    "database": 4096,
+    "media": 0,
+    "gate": "healthy",
+    "gate_url": "http://127.0.0.1:3000",
+    "node_image": "node:24-alpine",
+    "gate_image": "caddy:2-alpine",
+    "disk_free": 5 << 30,
+    "disk_total": 20 << 30,
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (1536, "1.5 KiB"),
+        (5 << 20, "5.0 MiB"),
+        (3 << 30, "3.0 GiB"),
+        (2 << 40, "2.0 TiB"),
+        (5000 << 40, "5000.0 TiB"),
+        (None, "-"),
+    ],
+)
+def test_a_size_is_told_in_the_unit_that_fits(size: int | None, text: str) -> None:
+    assert _bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 h 0 min 0 s"),
+        (59, "0 h 0 min 59 s"),
+        (3_661, "1 h 1 min 1 s"),
+        (86_399, "23 h 59 min 59 s"),
+        (86_400, "1 d 0 h"),
+        (1_000_000, "11 d 13 h"),
+        (None, "-"),
+    ],
+)
+def test_a_time_is_told_as_people_say_it(seconds: int | None, text: str) -> None:
+    assert _duration(seconds) == text
+
+
+def test_the_uptime_is_in_seconds() -> None:
+    started = datetime.now(timezone.utc) - timedelta(hours=1)
+    container = _seen(engine.container(StartedAt=f"{started:%Y-%m-%dT%H:%M:%S}.123456789Z"))
+    assert 3600 <= _uptime(container) <= 3602
+
+
+def test_a_healthy_site_is_told_line_by_line() -> None:
+    assert _lines(FACTS) == [
+        "site       shop",
+        "release    20261122T181500Z-0123456789ab",
+        "state      running, healthy",
+        "answers    200",
+        "uptime     1 d 2 h",
+        "restarts   0",
+        "cpu        0.05 cores",
+        "memory     73.9 MiB of 768.0 MiB",
+        "database   4.0 KiB",
+        "media      0 B",
+        "disk       5.0 GiB free of 20.0 GiB",
+        "gate       healthy, http://127.0.0.1:3000",
+        "built on   node:24-alpine, caddy:2-alpine",
+    ]
+
+
+def test_a_site_that_does_not_run_is_told_with_dashes() -> None:
+    unknown = ("release", "answers", "uptime", "restarts", "oom_killed", "cpu", "memory", "memory_limit")
+    facts = {
+        **FACTS,
+        **dict.fromkeys((*unknown, "database", "media")),
+        "state": "stopped",
+        "health": "stopped",
+    }
+    told = _lines(facts)
+    assert "release    none" in told
+    assert "answers    nothing" in told
+    assert "restarts   -" in told
+    assert "memory     - of -" in told
+    assert "database   -" in told
+
+
+def test_a_container_that_was_killed_for_its_memory_is_told() -> None:
+    assert "restarts   3, killed for its memory" in _lines({**FACTS, "restarts": 3, "oom_killed": True})
+
+
+def test_sizes_of_database_and_media_are_those_that_the_container_tells(
+    site: Settings, programs: Programs
+) -> None:
+    programs.add("docker", says="4096\n0\n")
+    assert _sizes(site) == (4096, 0)
+    (call,) = programs.calls("docker")
+    assert call[:4] == ["compose", "exec", "--no-TTY", "app"]
+    assert call[-2:] == ["/data", "/app/public/media"]
+
+
+@pytest.mark.parametrize("told", ["", "4096\n", "NaN\n0\n", "OCI runtime exec failed\n"])
+def test_sizes_that_are_not_told_are_not_known(told: str, site: Settings, programs: Programs) -> None:
+    programs.add("docker", says=told, code=1)
+    assert _sizes(site) == (None, None)
+
+
+def test_the_state_of_a_stopped_site_for_scripts_has_every_fact(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine.running() as docker:
+        monkeypatch.setenv("DOCKER_HOST", docker.host)
+        docker.answers["GET /containers/json"] = []
+        docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}
+        status.status(checkout, as_json=True)
+        told = json.loads(capsys.readouterr().out)
+        status.status(checkout, as_json=False)
+    assert set(told) == set(FACTS)
+    assert (told["state"], told["gate"], told["release"], told["memory"]) == (
+        "stopped",
+        "stopped",
+        None,
+        None,
+    )
+    assert told["disk_total"] > 0
+    assert "state      stopped, stopped" in capsys.readouterr().out
+
+
+def test_a_second_site_that_makes_the_plain_name_ambiguous_is_warned_about(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine.running() as docker:
+        monkeypatch.setenv("DOCKER_HOST", docker.host)
+        others: list[dict[str, Any]] = [{"Id": "1", "Labels": {"com.docker.compose.project": "museum"}}]
+        answers = iter([[], [], others])
+        docker.answers["GET /containers/json"] = lambda: next(answers)
+        docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}
+        status.status(checkout, as_json=True)
+    err = capsys.readouterr().err
+    assert "http://app:3000 on network proxy is answered by museum too" in err
+    assert "http://shop:3000" in err
+
+
+# --- health ------------------------------------------------------------------------------------
+
+
+def test_health_is_what_the_route_says(site: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(lambda _: Reply(200, '{"status":"ok"}')) as gate:
+        (site.root / ".env").write_text(f"HOST_PORT={gate.port}\nHEALTH_PATH=/health\n")
+        check(site.root)
+    assert gate.asked == ["GET /health"]
+    assert capsys.readouterr() == ('{"status":"ok"}\n', "")
+
+
+def test_a_site_that_is_not_healthy_is_an_error_with_the_reason(site: Settings) -> None:
+    with serving(lambda _: Reply(503, '{"database":"locked"}')) as gate:
+        (site.root / ".env").write_text(f"HOST_PORT={gate.port}\n")
+        with pytest.raises(Refused, match="shop is not healthy") as refusal:
+            check(site.root)
+    assert refusal.value.why == 'its health route answers 503: {"database":"locked"}'

@@ -1,0 +1,119 @@
+"""A Docker engine as far as the SDK can tell: a real server that answers from a table and remembers."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import docker
+
+from tests.unit.support.servers import Reply, Request, Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+
+VERSION = {"Version": "28.5.2+dfsg4", "ApiVersion": "1.51"}
+
+
+@dataclass
+class Engine:
+    """``answers`` maps ``GET /version`` and the like to JSON, a :class:`Reply`, or a function giving one."""
+
+    answers: dict[str, Any] = field(default_factory=lambda: {"GET /version": VERSION})
+    server: Server = field(default_factory=lambda: Server(0))
+
+    @property
+    def host(self) -> str:
+        return f"tcp://127.0.0.1:{self.server.port}"
+
+    @property
+    def asked(self) -> list[str]:
+        return [_without_version(line) for line in self.server.asked]
+
+    def answer(self, request: Request) -> Reply:
+        line = _without_version(f"{request.method} {request.path}")
+        kind = line.split("/")[1].removesuffix("s")
+        found = self.answers.get(line, Reply(404, json.dumps({"message": f"No such {kind}: {request.path}"})))
+        if callable(found):
+            found = found()
+        if isinstance(found, Reply):
+            return found
+        return Reply(200, json.dumps(found), {"Content-Type": "application/json"})
+
+    def has_image(self, name: str, *, id_: str = "sha256:1", labels: dict[str, str] | None = None) -> None:
+        self.answers[f"GET /images/{name}/json"] = {"Id": id_, "Size": 1000, "Config": {"Labels": labels}}
+
+    def has_containers(self, *inspected: dict[str, Any]) -> None:
+        self.answers["GET /containers/json"] = [{"Id": attrs["Id"]} for attrs in inspected]
+        for attrs in inspected:
+            self.answers[f"GET /containers/{attrs['Id']}/json"] = attrs
+
+
+@contextmanager
+def running() -> Iterator[Engine]:
+    engine = Engine()
+    with serving(engine.answer) as engine.server:
+        yield engine
+
+
+@contextmanager
+def client_of(engine: Engine) -> Iterator[DockerClient]:
+    client = docker.DockerClient(base_url=engine.host, version="1.51")
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def container(service: str = "app", **changes: Any) -> dict[str, Any]:
+    """Return what `docker inspect` says of a healthy container of the site `shop`, as far as it is read.
+
+    ``changes`` are keys of its ``State``, and ``labels``, ``env``, ``image``, ``memory``, ``restarts``.
+    """
+    labels = {
+        "com.docker.compose.project": "shop",
+        "com.docker.compose.service": service,
+        "com.docker.compose.project.working_dir": "/srv/shop",
+    }
+    taken = {key: changes.pop(key, None) for key in ("labels", "env", "image", "memory", "restarts")}
+    state = {
+        "Status": "running",
+        "Running": True,
+        "Restarting": False,
+        "OOMKilled": False,
+        "Dead": False,
+        "ExitCode": 0,
+        "Error": "",
+        "StartedAt": "2026-11-22T23:23:51.239283127Z",
+        "FinishedAt": "0001-01-01T00:00:00Z",
+        "Health": {"Status": "healthy", "FailingStreak": 0, "Log": [{"ExitCode": 0, "Output": ""}]},
+    }
+    return {
+        "Id": f"{service}0ff27c883dfb",
+        "Image": "sha256:dcb41b89d248",
+        "RestartCount": taken["restarts"] or 0,
+        "State": {**state, **changes},
+        "HostConfig": {"Memory": 805306368 if taken["memory"] is None else taken["memory"]},
+        "Config": {
+            "Image": taken["image"] or "shop:20261122T181500Z-0123456789ab",
+            "Tty": False,
+            "Labels": {**labels, **(taken["labels"] or {})},
+            "Env": taken["env"] or ["RELEASE=20261122T181500Z-0123456789ab", "PAYLOAD_SECRET=a=b", "ODD"],
+        },
+    }
+
+
+def log(*lines: str) -> Reply:
+    """Return the answer to a question for logs: frames of one stream, as of a container without terminal."""
+    frames = "".join(f"\x01\0\0\0{struct.pack('>I', len(line)).decode()}{line}" for line in lines)
+    return Reply(200, frames)
+
+
+def _without_version(line: str) -> str:
+    return re.sub(r"^(\w+) /v1\.\d+/", r"\1 /", line)
