@@ -94,7 +94,7 @@ def last_logs(client: DockerClient, container: Container, *, lines: int = 30) ->
 
 
 def _remembered(client: DockerClient, container: Container) -> Container:
-    """Add what a restart wiped out: whether memory was the reason. The engine's last 256 events still tell."""
+    """Add what a restart wiped out, whether memory was the reason: the engine's last events still tell."""
     if container.oom_killed or container.restarts == 0:
         return container
     wanted = {"container": container.id, "event": "oom"}

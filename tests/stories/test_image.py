@@ -59,9 +59,8 @@ def test_a_one_line_change_reuses_the_dependency_layer(engine: DockerClient, sho
     before = _layers(engine, shop)
     page = next((shop.root / "app" / "src").rglob("page.tsx"))
     page.write_text(f"{page.read_text()}\n// one more line\n")
-    envfile.write(
-        shop.root / ".env.production", {"NEXT_PUBLIC_SERVER_URL": "http://changed.example"}, mode=0o600
-    )
+    address = {"NEXT_PUBLIC_SERVER_URL": "http://changed.example"}
+    envfile.write(shop.root / ".env.production", address)
 
     built = shop.run("docker", "compose", "--progress", "plain", "build", "app", env=_arguments(shop))
     assert built.returncode == 0, built.stderr
