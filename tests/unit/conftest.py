@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +18,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 
 # The same examples on each run: what a pull request did not break does not fail it.
-hypothesis.settings.register_profile("unit", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile("unit", max_examples=50, deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("unit")
-logging.getLogger("dotenv").setLevel(logging.ERROR)  # it tells of each broken line
 
 
 @pytest.fixture

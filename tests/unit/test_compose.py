@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stack import compose
+from tests.unit.support import compose as oracle
 
 if TYPE_CHECKING:
     from stack.settings import Settings
@@ -59,14 +59,7 @@ def test_the_file_interpolates_exactly_what_is_kept_out_of_its_environment(site:
 
 def interpolated(site: Settings) -> set[str]:
     """Ask Compose itself which variables the file takes."""
-    told = subprocess.run(
-        ["docker", "compose", "config", "--variables"],
-        cwd=site.root,
-        env={**os.environ, "COMPOSE_PROJECT_NAME": "shop"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    told = oracle.config(site.root, "--variables", env={**os.environ, "COMPOSE_PROJECT_NAME": "shop"})
     return {line.split()[0] for line in told.splitlines()[1:]}
 
 
@@ -77,14 +70,7 @@ def test_no_variable_of_the_shell_changes_what_compose_does(
     (site.root / ".env").write_text("HOST_PORT=3100\n")
 
     def config() -> str:
-        return subprocess.run(
-            compose._compose("config"),
-            cwd=site.root,
-            env=compose.environment(site),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        return oracle.config(site.root, env=compose.environment(site))
 
     before = config()
     for name in (

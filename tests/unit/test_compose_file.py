@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stack import settings
+from tests.unit.support import compose
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = (ROOT / "docker-compose.yml").read_text()
@@ -21,17 +21,7 @@ MIB = 1 << 20
 
 def ask_compose(directory: Path, *arguments: str) -> str:
     clean = {key: value for key, value in os.environ.items() if not re.match("COMPOSE_|APP_|HOST_PORT", key)}
-    asked = subprocess.run(
-        ["docker", "compose", "config", *arguments],
-        cwd=directory,
-        env=clean,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert asked.returncode == 0, asked.stderr
-    assert asked.stderr == ""
-    return asked.stdout
+    return compose.config(directory, *arguments, env=clean)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import stat
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from stack import envfile
 from stack.errors import Invalid
+from tests.unit.support import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,6 +92,7 @@ def test_a_line_that_compose_stops_at_is_refused_by_its_number(line: str, tmp_pa
 # --- quoting --------------------------------------------------------------------------------------
 
 
+@settings(max_examples=100)
 @given(value=values)
 def test_a_quoted_value_is_read_back_as_it_was_or_is_not_written_at_all(value: str, directory: Path) -> None:
     if set(value) & set("'\\\r\n"):
@@ -127,15 +128,7 @@ def as_compose_reads(values: Iterable[str], directory: Path) -> list[str]:
     (directory / "docker-compose.yml").write_text(
         "name: oracle\nservices: {app: {image: x, env_file: [values]}}\n"
     )
-    asked = subprocess.run(
-        ["docker", "compose", "config", "--format", "json"],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert asked.returncode == 0, asked.stderr
-    told = json.loads(asked.stdout)["services"]["app"]["environment"]
+    told = json.loads(compose.config(directory, "--format", "json"))["services"]["app"]["environment"]
     return [told[f"K{n}"].replace("$$", "$") for n in range(len(lines))]  # `config` shows $ as $$
 
 
@@ -195,7 +188,6 @@ def test_the_line_ends_of_other_lines_stay(tmp_path: Path) -> None:
 some = st.dictionaries(st.sampled_from(["A", "AB", "A_B", "B", "PORT", "MY_PORT"]), writable)
 
 
-@settings(max_examples=50)
 @given(old=some, new=some)
 def test_what_was_set_is_read_back_and_what_was_not_stays(
     old: dict[str, str], new: dict[str, str], directory: Path

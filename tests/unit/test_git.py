@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -25,11 +26,14 @@ def run(directory: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_configuration_of_this_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.delenv(name, raising=False)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a home without configuration of Git, and no variable of Git's either."""
+    made = tmp_path / "home"
+    made.mkdir()
+    for name in [name for name in os.environ if name.startswith(("GIT_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(made))
+    return made
 
 
 @pytest.fixture
@@ -84,8 +88,7 @@ def test_changes_beside_the_directory_do_not(app: Path) -> None:
     assert not git.revision(app).endswith("-dirty")
 
 
-def test_outside_of_a_repository_there_is_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+def test_outside_of_a_repository_there_is_no_version(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     assert git.revision(tmp_path / "app") == "nogit"
 
@@ -100,11 +103,8 @@ def test_a_machine_without_git_has_no_version(app: Path, programs: Programs) -> 
     assert git.revision(app) == "nogit"
 
 
-def test_the_configuration_of_the_user_does_not_hide_a_new_file(
-    app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "config").write_text("[status]\n\tshowUntrackedFiles = no\n")
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+def test_the_configuration_of_the_user_does_not_hide_a_new_file(app: Path, home: Path) -> None:
+    (home / ".gitconfig").write_text("[status]\n\tshowUntrackedFiles = no\n")
     (app / "new.tsx").write_text("new\n")
     assert git.revision(app).endswith("-dirty")
 

@@ -44,7 +44,16 @@ def test_a_command_can_be_shown_as_one_would_type_it() -> None:
 
 def test_a_command_gets_the_input_and_nothing_of_the_terminal() -> None:
     assert run.capture(["cat"], stdin="given").out == "given"
-    assert run.capture(["cat"]).out == ""
+    ours, (reader, writer) = os.dup(0), os.pipe()
+    os.write(writer, b"typed by the operator\n")
+    os.close(writer)
+    os.dup2(reader, 0)
+    try:
+        assert run.capture(["cat"]).out == ""
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+        os.close(reader)
 
 
 def test_a_command_runs_where_and_with_what_it_is_told(tmp_path: Path) -> None:
@@ -75,8 +84,11 @@ def test_a_command_that_takes_too_long_counts_as_124() -> None:
     ],
     ids=["capture", "follow", "become", "attached", "capture_bytes"],
 )
-def test_a_program_that_is_not_here_is_refused_by_name(start: object) -> None:
+def test_a_program_that_is_not_here_is_refused_by_name(
+    start: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert callable(start)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with pytest.raises(Refused, match="the program `no-such-program` is not here"):
         start(["no-such-program", "--version"])
 

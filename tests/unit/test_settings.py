@@ -197,6 +197,8 @@ def test_a_dotenv_that_is_not_text_is_refused(checkout: Path) -> None:
         ("..", "site"),
         ("/", "site"),
         ("日本", "site"),
+        ("x" * 60, "x" * 40),
+        (f"{'x' * 39}-y", "x" * 39),
     ],
 )
 def test_a_site_is_called_like_its_directory(directory: str, site: str) -> None:

@@ -27,7 +27,7 @@ def docker_host(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
     for name in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
         monkeypatch.delenv(name, raising=False)
     yield monkeypatch
-    gc.collect()  # while that warning is still ignored
+    gc.collect(1)  # while that warning is still ignored
 
 
 def refusal(reason: str) -> Refused:

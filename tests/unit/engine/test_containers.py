@@ -120,6 +120,28 @@ def test_a_container_that_is_removed_meanwhile_is_left_out(docker: Engine, clien
     assert [found.service for found in containers.of_site(client, "shop")] == ["gate"]
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_memory_as_the_reason_of_a_restart_is_remembered_by_the_engine(
+    killed: bool, docker: Engine, client: DockerClient
+) -> None:
+    docker.has_containers(engine.container(restarts=1))
+    docker.answers["GET /events"] = engine.stream(*[{"status": "oom"}] * killed)
+    (app,) = containers.of_site(client, "shop")
+    assert app.oom_killed is killed
+    (question,) = [request for request in docker.server.requests if request.path.endswith("/events")]
+    assert '"oom"' in question.query
+    assert app.id in question.query
+    assert "until=" in question.query  # otherwise the answer never ends
+
+
+def test_a_container_that_never_restarted_needs_no_memory_of_the_engine(
+    docker: Engine, client: DockerClient
+) -> None:
+    docker.has_containers(engine.container(), engine.container("gate", OOMKilled=True, restarts=3))
+    assert [found.oom_killed for found in containers.of_site(client, "shop")] == [False, True]
+    assert "GET /events" not in docker.asked
+
+
 def test_other_sites_whose_application_answers_to_the_same_name_are_told(
     docker: Engine, client: DockerClient
 ) -> None:

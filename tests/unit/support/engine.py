@@ -115,5 +115,12 @@ def log(*lines: str) -> Reply:
     return Reply(200, frames)
 
 
+def stream(*events: dict[str, Any]) -> Reply:
+    """Return an answer that comes event by event, and ends."""
+    lines = [f"{json.dumps(event)}\n" for event in events]
+    chunks = [f"{len(line):x}\r\n{line}\r\n" for line in lines]
+    return Reply(200, "".join([*chunks, "0\r\n\r\n"]), {"Transfer-Encoding": "chunked"})
+
+
 def _without_version(line: str) -> str:
     return re.sub(r"^(\w+) /v1\.\d+/", r"\1 /", line)
