@@ -82,7 +82,7 @@ def problems(values: Mapping[str, str]) -> list[Problem]:
         elif not values[key].strip():
             found.append(Problem(key, "is empty", _how(key)))
     for key, value in values.items():
-        if PLACEHOLDER.search(value):
+        if PLACEHOLDER.search(value) or (key == "PAYLOAD_SECRET" and "change" in value.lower()):
             found.append(Problem(key, "is still the placeholder", _how(key)))
         elif key == "PAYLOAD_SECRET" and 0 < len(value.strip()) < SECRET_MINIMUM:
             found.append(Problem(key, f"is shorter than {SECRET_MINIMUM} characters", _how(key)))

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NONE = "nogit"
-STATUS = ["git", "status", "--porcelain", "--untracked-files=normal"]
+GIT = ["git", "-c", "safe.directory=*"]  # root may deploy somebody else's checkout
+STATUS = [*GIT, "status", "--porcelain", "--untracked-files=normal"]
 
 
 def revision(directory: Path) -> str:
@@ -20,7 +21,7 @@ def revision(directory: Path) -> str:
     # a Git hook that deploys has variables that name another repository
     env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        commit = run.capture(["git", "rev-parse", "--short=12", "HEAD"], cwd=directory, env=env)
+        commit = run.capture([*GIT, "rev-parse", "--short=12", "HEAD"], cwd=directory, env=env)
         changes = run.capture([*STATUS, "--", "."], cwd=directory, env=env)
     except Refused:  # no git on this machine
         return NONE

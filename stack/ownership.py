@@ -13,4 +13,4 @@ def hand_over(path: Path) -> None:
     """Give ``path`` to the owner of the directory that it is in, where this process may."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

@@ -56,7 +56,8 @@ def register_first_user(site: Settings, email: str, password: str) -> None:
 
 def _messages(body: bytes) -> str:
     """Return every message in a refusal of Payload's: that of the error, and those of its fields."""
-    return "; ".join(re.findall(r'"message":\s*"((?:[^"\\]|\\.)+)"', body.decode(errors="replace")))
+    quoted = re.findall(r'"message":\s*("(?:[^"\\]|\\.)+")', body.decode(errors="replace"))
+    return "; ".join(json.loads(message, strict=False) for message in quoted)
 
 
 def _object(text: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ import subprocess
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stack import envfile
@@ -18,7 +19,6 @@ from stack.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
     from typing import NoReturn
 
 TAIL_LINES = 40
@@ -128,7 +128,7 @@ def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
 
 def detach(argv: Sequence[str], *, log: Path) -> None:
     """Start ``argv`` in a session of its own, its output in ``log``; it outlives this process."""
-    with log.open("ab") as output:
+    with _startable(argv), log.open("ab") as output:
         subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
         )
@@ -146,19 +146,19 @@ def _startable(argv: Sequence[str], cwd: Path | None = None) -> Iterator[None]:
     """Say what keeps a program from starting."""
     try:
         yield
-    except FileNotFoundError as missing:
+    except (FileNotFoundError, PermissionError) as trouble:
         if cwd is not None and not cwd.is_dir():
             raise Refused(
                 f"`{argv[0]}` cannot run in {cwd}",
                 why="there is no such directory",
                 fix="put the directory back, or correct .env",
-            ) from missing
+            ) from trouble
+        if isinstance(trouble, PermissionError) and Path(argv[0]).is_file():
+            raise Refused(
+                f"`{argv[0]}` may not be run", why=str(trouble), fix="check the permissions of that file"
+            ) from trouble
         raise Refused(
             f"the program `{argv[0]}` is not here",
             why="it is not on PATH",
             fix="run `./deploy.sh --provision` as root, or install it",
-        ) from missing
-    except PermissionError as denied:
-        raise Refused(
-            f"`{argv[0]}` may not be run", why=str(denied), fix="check the permissions of that file"
-        ) from denied
+        ) from trouble

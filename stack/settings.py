@@ -19,6 +19,10 @@ IMAGE = (  # the reference grammar of the distribution project
     rf"(?:[a-zA-Z0-9.-]+(?::[0-9]+)?/)?{PART}(?:/{PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
 )
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]+"
+MEDIA = (  # nothing that the release, the database or the system is in
+    r"(?!/app/?$)(?!/app/(\.next|node_modules)(/|$))(?!/(bin|data|dev|etc|lib|proc|sys|tmp|usr)(/|$))"
+    r"(/(?!\.\.?(/|$))[\w.-]+)+"
+)
 NUMBER = r"[1-9][0-9]{0,4}"
 
 DEFAULTS = {
@@ -40,7 +44,7 @@ FORMS = {
     "HOST_PORT": (NUMBER, "a number from 1 to 65535"),
     "START_LIMIT": (NUMBER, "a number of seconds"),
     "HEALTH_PATH": (r"/[\w./-]*", "a path of an address, such as /api/health"),
-    "MEDIA_DIR": (r"(?!/data(/|$))(/[\w.-]+)+", "an absolute path, not below /data"),
+    "MEDIA_DIR": (MEDIA, "an absolute path of its own, such as /app/public/media"),
     "PROXY_NETWORK": (NAME, "a name Docker takes"),
     "DB_VOLUME": (NAME, "a name Docker takes"),
     "MEDIA_VOLUME": (NAME, "a name Docker takes"),

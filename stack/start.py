@@ -9,8 +9,6 @@ from stack.engine import containers
 from stack.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from docker import DockerClient
 
     from stack.console import Step
@@ -20,13 +18,8 @@ if TYPE_CHECKING:
 def up(site: Settings, step: Step, *, image: str) -> None:
     """Let Compose make the containers what the files say, with ``image`` as the application."""
     variables = compose.environment(site, {"APP_IMAGE": image})
-    perform(site, compose.up(), step, variables)
-
-
-def perform(site: Settings, argv: list[str], step: Step, variables: Mapping[str, str]) -> None:
-    """Run a Compose command to its end; what it says is shown while it runs, without the site's secrets."""
-    secrets = envfile.read(site.env_production)
-    done = run.follow(argv, on_line=step.progress, secrets=secrets, cwd=site.root, env=variables)
+    secrets = envfile.read(site.env_production)  # what Compose objects to can be a line of that file
+    done = run.follow(compose.up(), on_line=step.progress, secrets=secrets, cwd=site.root, env=variables)
     if not done.ok:
         raise report.compose_refused(done)
 

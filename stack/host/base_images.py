@@ -22,13 +22,13 @@ def absent(client: DockerClient, settings: Settings) -> dict[str, str]:
 
 def replaceable(name: str) -> bool:
     """Tell whether a stand-in may take the place of an image: only of the defaults, and of itself."""
-    return name in (NODE_OFFICIAL, GATE_OFFICIAL) or _is_stand_in(name)
+    return name in (NODE_OFFICIAL, GATE_OFFICIAL) or is_stand_in(name)
 
 
 def pull(client: DockerClient, wanted: dict[str, str]) -> dict[str, str]:
     """Pull images; return why the others could not be had, by variable."""
     reasons = {
-        key: "it is made on each machine" if _is_stand_in(name) else images.pull(client, name)
+        key: "it is made on each machine" if is_stand_in(name) else images.pull(client, name)
         for key, name in wanted.items()
     }
     return {key: reason for key, reason in reasons.items() if reason is not None}
@@ -42,5 +42,5 @@ def stand_in(client: DockerClient, variables: set[str]) -> dict[str, str]:
     return {key: name for key, name in built.items() if key in variables}
 
 
-def _is_stand_in(name: str) -> bool:
+def is_stand_in(name: str) -> bool:
     return name.startswith("payload-stack-")

@@ -21,6 +21,7 @@ DEFAULT_MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SOURCES = Path("/etc/apt/sources.list.d/payload-stack.list")
 PREFERENCES = Path("/etc/apt/preferences.d/payload-stack")
+PATIENCE = "-oDPkg::Lock::Timeout=120"  # seconds; a fresh machine upgrades itself when it starts
 PINNED_LOW = f"""\
 Explanation: Docker comes from here; everything else stays with the system's own release.
 Package: *
@@ -113,7 +114,7 @@ def _mirror() -> str:
 
 
 def _apt(*arguments: str, cwd: Path | None = None) -> None:
-    done = run.capture(["apt-get", "--quiet", "--quiet", *arguments], env=_apt_env(), cwd=cwd)
+    done = run.capture(["apt-get", "--quiet", "--quiet", PATIENCE, *arguments], env=_apt_env(), cwd=cwd)
     if not done.ok:
         raise Refused(
             f"`apt-get {next(word for word in arguments if not word.startswith('-'))}` failed",

@@ -146,7 +146,7 @@ def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Fai
 def _way_back(client: DockerClient, site: Settings, what: str, failure: Failure, detail: str) -> Failure:
     """Start the live release again."""
     try:
-        with console.step(f"Back to {releases.of_image(site.app_image)}") as step:
+        with console.step(f"Back to {releases.of_image(site.app_image) or 'what ran before'}") as step:
             start.up(site, step, image=site.app_image)
             step.say(start.healthy(client, site))
     except Failure as second:

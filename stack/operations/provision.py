@@ -44,7 +44,8 @@ def _ensure_base_images(root: Path) -> str:
         _only_replaceable(absent, refused)
         stand_ins = base_images.stand_in(client, set(refused))
     envfile.write(config.dotenv, stand_ins)
-    console.warn(f"no image registry answers: {next(iter(refused.values()))}")
+    for reason in {refused[key] for key in stand_ins if not base_images.is_stand_in(absent[key])}:
+        console.warn(f"no image registry answers: {reason}")
     return "built from packages, named in .env: " + ", ".join(stand_ins.values())
 
 

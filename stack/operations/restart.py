@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, settings, start
+from stack import compose, console, lock, report, run, settings, start
 from stack.engine import client as engine
 from stack.engine import containers
 from stack.errors import Refused
@@ -21,6 +21,11 @@ def restart(root: Path) -> None:
                 f"{site.site} is not running", why="it has no containers", fix="`./deploy.sh` starts it"
             )
         with console.step("Restart the application") as step:
-            start.perform(site, compose.restart("app"), step, compose.environment(site))
+            env = compose.environment(site)
+            done = run.follow(
+                compose.restart("app"), on_line=step.progress, secrets={}, cwd=site.root, env=env
+            )
+            if not done.ok:
+                raise report.compose_refused(done)
         with console.step("Health, through the gate") as step:
             step.say(start.healthy(client, site))

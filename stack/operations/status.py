@@ -74,7 +74,9 @@ def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts
 
 def _sizes(site: Settings) -> tuple[int | None, int | None]:
     script = ["node", "--input-type=module", "--eval", SIZES.read_text(), "/data", site.media_dir]
-    done = run.capture(compose.inside("app", script), cwd=site.root, env=compose.environment(site))
+    done = run.capture(
+        compose.inside("app", script), cwd=site.root, env=compose.environment(site), timeout=10
+    )
     told = re.fullmatch(r"(\d+)\n(\d+)\n", done.out)
     return (int(told[1]), int(told[2])) if told else (None, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, settings, start
+from stack import compose, console, lock, report, run, settings
 from stack.engine import client as engine
 from stack.engine import containers
 
@@ -20,4 +20,7 @@ def stop(root: Path) -> None:
             console.progress(f"{site.site} is not running")
             return
         with console.step(f"Stop {site.site}") as step:
-            start.perform(site, compose.down(), step, compose.environment(site))
+            env = compose.environment(site)
+            done = run.follow(compose.down(), on_line=step.progress, secrets={}, cwd=site.root, env=env)
+            if not done.ok:
+                raise report.compose_refused(done)

@@ -17,15 +17,16 @@ def test(root: Path, *, unit: bool, provision_first: bool, only: str) -> None:
     if provision_first:
         provision(root)
     devtools.ensure(root)
-    some = unit or bool(only)
-    chosen = ["tests/unit" if unit else "tests", *(["-k", only] if only else [])]
-    pytest = ["pytest", *chosen] if some else ["coverage", "run", "-m", "pytest", *chosen]
-    if not devtools.passes(devtools.python(*pytest), root):
-        raise Refused("tests failed", why="see above", fix="run one of them again: bin/inv test --only NAME")
-    if not some and not _covered(root):
-        raise Refused("too little is covered by tests", why="see above", fix="test what is missing")
+    if unit or only:
+        chosen = ["tests/unit" if unit else "tests", *(["-k", only] if only else [])]
+        _insist(root, "tests failed", "pytest", *chosen)
+        return
+    devtools.passes(devtools.python("coverage", "erase"), root)  # what runs that were broken off left
+    _insist(root, "tests failed", "coverage", "run", "-m", "pytest", "tests")
+    _insist(root, "what was measured cannot be put together", "coverage", "combine", "--quiet")
+    _insist(root, "too little is covered by tests", "coverage", "report")
 
 
-def _covered(root: Path) -> bool:
-    combined = devtools.passes(devtools.python("coverage", "combine", "--quiet"), root)
-    return combined and devtools.passes(devtools.python("coverage", "report"), root)
+def _insist(root: Path, complaint: str, *module: str) -> None:
+    if not devtools.passes(devtools.python(*module), root):
+        raise Refused(complaint, why="see above", fix="one of them again: bin/inv test --only NAME")

@@ -102,4 +102,4 @@ def test_a_wrong_setting_is_named_with_its_file(site: Site) -> None:
     done = site.run("./deploy.sh")
     site.set(HOST_PORT=str(site.port))
     assert done.returncode == 10
-    assert "HOST_PORT=none: a number from 1 to 65535" in done.stderr
+    assert "HOST_PORT=none is not a number from 1 to 65535" in done.stderr

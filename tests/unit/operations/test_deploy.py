@@ -342,7 +342,6 @@ def test_a_stop_takes_the_containers_and_no_data(world: World) -> None:
     assert "--volumes" not in world.programs.calls("docker")[0]
 
 
-@pytest.mark.xfail(raises=Invalid, reason="bug: Compose stops such a site, we do not")
 @pytest.mark.parametrize("content", [b"PAYLOAD_SECRET='half\n", b"\xff\n"], ids=["line", "bytes"])
 def test_a_site_whose_environment_file_was_broken_can_be_stopped(content: bytes, world: World) -> None:
     world.has_deployed(OLD)
