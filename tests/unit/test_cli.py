@@ -187,9 +187,9 @@ def test_what_invoke_itself_ends_with_keeps_its_code(
 def test_ctrl_c_ends_a_real_process_with_130_and_no_traceback(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(WAITS.format(root=str(ROOT)))
-    with subprocess.Popen(
-        [sys.executable, program, "wait"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    # a job that a shell put into the background is born deaf to SIGINT
+    argv = ["env", "--default-signal=INT", sys.executable, program, "wait"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
