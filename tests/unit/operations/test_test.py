@@ -66,7 +66,7 @@ def test_a_test_that_fails_fails_the_task(checkout: Path, tools: Programs) -> No
 @pytest.mark.parametrize("step", ["combine", "report"])
 def test_too_little_coverage_fails_the_task(step: str, checkout: Path, tools: Programs) -> None:
     tools.add("python", f'[ "$3" != {step} ]; exit')
-    with pytest.raises(Refused, match="covered|put together"):
+    with pytest.raises(Refused, match=r"covered|put together"):
         test.test(checkout, unit=False, provision_first=False, only="")
 
 
