@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stack import settings
+from stack.engine.client import connected
 from stack.errors import Refused
+from tests.support import proxies
 from tests.support import site as sites
 
 if TYPE_CHECKING:
@@ -21,14 +24,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
     """Give a client of the engine. Without one the test fails: nothing here can be shown without it."""
-    from stack.engine.client import connected  # noqa: PLC0415 - unit tests do without the SDK
-
     with ExitStack() as stack:
         try:
             client = stack.enter_context(connected())
         except Refused as refusal:
             pytest.fail(f"{refusal}\n\nfor a machine without Docker: bin/inv test --provision", pytrace=False)
         yield client
+        proxies.forget(client)
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +58,4 @@ def shop(new_site: Callable[..., Site]) -> Site:
 @pytest.fixture(scope="session")
 def image(shop: Site) -> str:
     """Give the name of a built image, for sites whose test is not about building."""
-    from stack import settings  # noqa: PLC0415
-
     return settings.load(shop.root).app_image

@@ -87,7 +87,7 @@ def _arguments(site: Site) -> dict[str, str]:
     from stack import inputs  # noqa: PLC0415 - imports the Docker SDK
 
     env = envfile.read(site.root / ".env.production")
-    return {"ENV_FINGERPRINT": inputs.env_fingerprint(env)}
+    return {"APP_IMAGE": f"{site.name}:trial", "ENV_FINGERPRINT": inputs.env_fingerprint(env)}
 
 
 def _content(container: Container) -> Iterable[bytes]:

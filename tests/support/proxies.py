@@ -119,6 +119,12 @@ def _traefik(scratch: Path) -> Path:
     return binary
 
 
+def forget(client: DockerClient) -> None:
+    """Remove the image that was made for these tests."""
+    if images.find(client, NGINX):
+        client.images.remove(NGINX, force=True)
+
+
 def _ensure_nginx(client: DockerClient) -> None:
     if images.find(client, NGINX):
         return

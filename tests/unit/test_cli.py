@@ -188,7 +188,7 @@ def test_ctrl_c_ends_a_real_process_with_130_and_no_traceback(tmp_path: Path) ->
     program = tmp_path / "program.py"
     program.write_text(WAITS.format(root=str(ROOT)))
     # a job that a shell put into the background is born deaf to SIGINT
-    argv = ["env", "--default-signal=INT", sys.executable, program, "wait"]
+    argv = ["env", "--default-signal=INT", sys.executable, str(program), "wait"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
