@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,15 +49,45 @@ def new_site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> 
         yield make
 
 
+@dataclass(frozen=True)
+class Deployed:
+    """A site, and what its first deploy said on stderr."""
+
+    site: Site
+    told: str
+
+
 @pytest.fixture(scope="session")
-def shop(new_site: Callable[..., Site]) -> Site:
-    """Give a site that was deployed from nothing and that tests leave running and healthy."""
+def first_deploy(new_site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """Deploy a site from nothing, through a symbolic link, from another directory."""
     site = new_site("shop")
-    site.deploy()
-    return site
+    link = tmp_path_factory.mktemp("elsewhere") / "deploy"
+    link.symlink_to(site.root / "deploy.sh")
+    done = site.run(str(link), cwd=link.parent)
+    assert done.returncode == 0, done.stderr
+    assert settings.load(site.root).app_image == f"{site.name}:{done.stdout.splitlines()[-1]}"
+    return Deployed(site, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def shop(first_deploy: Deployed) -> Site:
+    """Give a site that every test leaves running and healthy."""
+    return first_deploy.site
 
 
 @pytest.fixture(scope="session")
 def image(shop: Site) -> str:
-    """Give the name of a built image, for sites whose test is not about building."""
+    """Give the name of the image that the first deploy built."""
     return settings.load(shop.root).app_image
+
+
+@pytest.fixture(scope="session")
+def sibling(new_site: Callable[..., Site], shop: Site, image: str) -> Callable[..., Site]:
+    """Make sites that run the shop's image with the shop's secrets: for tests that are not about building."""
+
+    def make(purpose: str, **values: str) -> Site:
+        site = new_site(purpose, APP_IMAGE=image, **values)
+        shutil.copy(shop.root / ".env.production", site.root)
+        return site
+
+    return make

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def prepared(new_site: Callable[..., Site], image: str) -> Site:
+def prepared(sibling: Callable[..., Site]) -> Site:
     """Give a site that has all it needs to start, and was not started."""
-    site = new_site("spec", APP_IMAGE=image)
+    site = sibling("spec")
     checks.prepare(site)
     return site
 
@@ -52,8 +52,8 @@ def site(prepared: Site, docker_services: Services) -> Site:
 
 
 @pytest.fixture
-def bare(new_site: Callable[..., Site], image: str) -> Site:
+def bare(sibling: Callable[..., Site]) -> Site:
     """Give a site of this test's own, to take a part away from."""
-    site = new_site("red", APP_IMAGE=image)
+    site = sibling("red")
     checks.prepare(site)
     return site

@@ -17,29 +17,24 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from tests.conftest import Deployed
     from tests.support.site import Site
 
 CLEAN_EXITS = {"0", "143"}  # 143: ended by SIGTERM, as Next.js 16 does it
 PASSWORD = "correct horse battery"
 
 
-@pytest.fixture(scope="module")
-def site(new_site: Callable[..., Site], image: str) -> Site:
-    return new_site("story", APP_IMAGE=image)
+@pytest.fixture
+def site(shop: Site) -> Site:
+    return shop
 
 
-@pytest.fixture(scope="module")
-def first(site: Site, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Deploy through a symbolic link, from another directory; return what it said."""
-    link = tmp_path_factory.mktemp("elsewhere") / "deploy"
-    link.symlink_to(site.root / "deploy.sh")
-    done = site.run(str(link), cwd=link.parent)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == envfile.read(site.root / ".env")["APP_IMAGE"].rpartition(":")[2]
-    return done.stderr
+@pytest.fixture
+def first(first_deploy: Deployed) -> str:
+    return first_deploy.told
 
 
-def test_a_first_deploy_writes_the_environment_file_for_its_owner_only(site: Site, first: str) -> None:
+def test_a_first_deploy_writes_the_environment_file_for_its_owner_only(site: Site) -> None:
     file = site.root / ".env.production"
     assert file.stat().st_mode & 0o777 == 0o600
     assert len(envfile.read(file)["PAYLOAD_SECRET"]) == 64
@@ -54,7 +49,7 @@ def test_deploy_shows_no_secret(site: Site, first: str) -> None:
     assert envfile.read(site.root / ".env.production")["PAYLOAD_SECRET"] not in first
 
 
-def test_health_page_and_admin_answer_through_the_gate(site: Site, first: str) -> None:
+def test_health_page_and_admin_answer_through_the_gate(site: Site) -> None:
     told = site.get("/api/health")
     assert told.headers["cache-control"] == "no-store"
     assert told.json() == {"status": "ok", "release": site.status()["release"], "database": "ok"}
@@ -73,12 +68,12 @@ def test_deploy_warns_until_the_first_administrator_exists(site: Site, first: st
     assert "whoever opens /admin" not in site.run("./deploy.sh").stderr
 
 
-def test_a_short_password_and_a_bad_address_are_refused(site: Site, first: str) -> None:
+def test_a_short_password_and_a_bad_address_are_refused(site: Site) -> None:
     assert site.inv("admin.create", "a@example.com", stdin="short\n").returncode == 2
     assert site.inv("admin.create", "nobody", stdin=f"{PASSWORD}\n").returncode == 2
 
 
-def test_a_deploy_with_nothing_changed_touches_nothing(site: Site, first: str) -> None:
+def test_a_deploy_with_nothing_changed_touches_nothing(site: Site) -> None:
     before = [site.container("app"), site.container("gate")]
     done = site.run("./deploy.sh")
     assert done.returncode == 0, done.stderr
@@ -86,7 +81,7 @@ def test_a_deploy_with_nothing_changed_touches_nothing(site: Site, first: str) -
     assert [site.container("app"), site.container("gate")] == before
 
 
-def test_status_tells_release_health_load_and_sizes(site: Site, first: str) -> None:
+def test_status_tells_release_health_load_and_sizes(site: Site) -> None:
     told = site.status()
     assert (told["state"], told["health"], told["answers"], told["gate"]) == (
         "running",
@@ -104,7 +99,7 @@ def test_status_tells_release_health_load_and_sizes(site: Site, first: str) -> N
         assert re.search(rf"^{row} ", site.inv("status").stdout, re.MULTILINE)
 
 
-def test_health_restart_and_logs(site: Site, first: str) -> None:
+def test_health_restart_and_logs(site: Site) -> None:
     assert json.loads(site.inv("health").stdout)["status"] == "ok"
     before = site.status()["uptime"]
     done = site.inv("restart")
@@ -114,13 +109,13 @@ def test_health_restart_and_logs(site: Site, first: str) -> None:
     assert any(line.startswith("app-1") for line in lines)
 
 
-def test_logs_follow_until_interrupted(site: Site, first: str) -> None:
+def test_logs_follow_until_interrupted(site: Site) -> None:
     done = site.run("timeout", "--signal=INT", "3", "bin/inv", "logs", "--follow", "--lines", "1")
     assert "app-1" in done.stdout
 
 
 def test_stop_ends_everything_gracefully_and_deploy_brings_the_same_data_back(
-    site: Site, first: str, engine: DockerClient
+    site: Site, engine: DockerClient
 ) -> None:
     editor = visitor.editor(site)
     post, path = editor.publish("kept"), editor.upload("kept.png", visitor.picture())
@@ -144,12 +139,9 @@ def test_stop_of_a_site_that_does_not_run_is_nothing_to_do(new_site: Callable[..
     assert (done.returncode, "is not running" in done.stderr) == (0, True)
 
 
-def test_a_second_checkout_of_one_name_is_refused(
-    site: Site, first: str, new_site: Callable[..., Site]
-) -> None:
-    other = new_site("twin", APP_IMAGE=envfile.read(site.root / ".env")["APP_IMAGE"])
+def test_a_second_checkout_of_one_name_is_refused(site: Site, sibling: Callable[..., Site]) -> None:
+    other = sibling("twin")
     other.set(COMPOSE_PROJECT_NAME=site.name)
-    (other.root / ".env.production").write_bytes((site.root / ".env.production").read_bytes())
     before = site.container("app")
     done = other.run("./deploy.sh")
     assert done.returncode == 11
@@ -158,7 +150,7 @@ def test_a_second_checkout_of_one_name_is_refused(
     other.set(COMPOSE_PROJECT_NAME=other.name)
 
 
-def test_a_site_with_data_never_gets_new_secrets_by_itself(site: Site, first: str) -> None:
+def test_a_site_with_data_never_gets_new_secrets_by_itself(site: Site) -> None:
     file, aside = site.root / ".env.production", site.root / "aside"
     file.rename(aside)
     try:

@@ -54,8 +54,8 @@ def test_a_release_that_is_not_healthy_gives_way_to_the_previous_one(site: Site)
     assert site.status()["release"] == live.rpartition(":")[2]
 
 
-def test_a_first_deploy_that_fails_leaves_nothing_running(new_site: Callable[..., Site], image: str) -> None:
-    site = new_site("never", APP_IMAGE=image, START_LIMIT="3", HEALTH_PATH="/api/nowhere")
+def test_a_first_deploy_that_fails_leaves_nothing_running(sibling: Callable[..., Site]) -> None:
+    site = sibling("never", START_LIMIT="3", HEALTH_PATH="/api/nowhere")
     done = site.run("./deploy.sh")
     assert done.returncode == 20, done.stderr
     assert "nothing is left running" in done.stderr
@@ -64,8 +64,8 @@ def test_a_first_deploy_that_fails_leaves_nothing_running(new_site: Callable[...
     assert site.container("app") == site.container("gate") == ""
 
 
-def test_out_of_memory_is_named(new_site: Callable[..., Site], image: str) -> None:
-    site = new_site("small", APP_IMAGE=image, APP_MEMORY="40m", APP_MEMORY_RESERVED="20m")
+def test_out_of_memory_is_named(sibling: Callable[..., Site]) -> None:
+    site = sibling("small", APP_MEMORY="40m", APP_MEMORY_RESERVED="20m")
     done = site.run("./deploy.sh")
     assert done.returncode == 20
     assert "more than its memory limit of 40 MiB" in done.stderr

@@ -47,8 +47,8 @@ socket.bind(53)
 
 
 @pytest.fixture(scope="module")
-def site(new_site: Callable[..., Site], image: str) -> Site:
-    site = new_site("gate", APP_IMAGE=image, HOLD_LIMIT=f"{HOLD_LIMIT}s")
+def site(sibling: Callable[..., Site]) -> Site:
+    site = sibling("gate", HOLD_LIMIT=f"{HOLD_LIMIT}s")
     site.deploy()
     return site
 
@@ -120,17 +120,17 @@ def test_the_gate_is_well_while_it_holds(site: Site) -> None:
     site.inside("gate", *RELEASE)
 
 
-def test_a_forged_client_address_is_not_handed_on(new_site: Callable[..., Site], image: str) -> None:
-    site = _started(new_site("echo", APP_IMAGE=image), override=ECHO)
+def test_a_forged_client_address_is_not_handed_on(sibling: Callable[..., Site]) -> None:
+    site = _started(sibling("echo"), override=ECHO)
     forged = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9", "X-Real-IP": "198.51.100.7"}
     seen = json.loads(site.get("/", headers=forged).text)
     assert (seen["x-forwarded-for"], seen["x-real-ip"]) == ("203.0.113.9", "203.0.113.9")
 
 
 def test_two_sites_on_one_network_never_reach_each_others_application(
-    site: Site, new_site: Callable[..., Site], image: str, engine: DockerClient
+    site: Site, sibling: Callable[..., Site], engine: DockerClient
 ) -> None:
-    neighbour = new_site("next", APP_IMAGE=image, HOLD_LIMIT="2s", PROXY_NETWORK=site.network)
+    neighbour = sibling("next", HOLD_LIMIT="2s", PROXY_NETWORK=site.network)
     neighbour.deploy()
     visitor.editor(site).publish("of the first site")
     visitor.editor(neighbour).publish("of its neighbour")

@@ -21,9 +21,9 @@ HOST = "shop.example.com"
 
 
 @pytest.fixture(scope="module")
-def site(new_site: Callable[..., Site], image: str) -> Site:
+def site(sibling: Callable[..., Site]) -> Site:
     """Give a site that carries the README's labels for Traefik."""
-    site = new_site("behind", APP_IMAGE=image)
+    site = sibling("behind")
     labels = _snippet("yaml").replace("network: proxy", f"network: {site.network}")
     (site.root / "docker-compose.override.yml").write_text(labels)
     site.deploy()
