@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from invoke.exceptions import Exit, ParseError, UnexpectedExit
 from invoke.program import Program
 
 from stack import __version__
-from stack.errors import Failure, Usage
+from stack.errors import Failure, Refused, Usage
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -47,8 +48,24 @@ class Stack(Program):
             if done.message:
                 print(done.message, file=sys.stderr)  # noqa: T201
             sys.exit(done.code)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, EOFError):
             sys.exit(INTERRUPTED)
+        except BrokenPipeError:  # `| head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as trouble:
+            what = f"{trouble.filename or 'something on this machine'} cannot be used"
+            _end(
+                Refused(
+                    what, why=str(trouble.strerror or trouble), fix="check its owner, its mode and the disk"
+                )
+            )
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Refuse Invoke's flags that nothing here heeds: `--dry` above all must not act."""
+        super().parse_core(argv)
+        for flag in ("dry", "echo", "pty", "warn-only", "command-timeout", "hide"):
+            if self.args[flag].value:
+                raise ParseError(f"--{flag} has no meaning here")
 
     def parse_tasks(self) -> None:
         try:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 Argv = list[str]
 
 
+def config() -> Argv:
+    return _compose("config", "--quiet")
+
+
 def build() -> Argv:
     return _compose("--progress", "plain", "build", "app")
 

@@ -21,7 +21,7 @@ TEMPLATE = ".env.production.example"
 REQUIRED = ("PAYLOAD_SECRET", "DATABASE_URI", "DATABASE_URL", "NEXT_PUBLIC_SERVER_URL")
 SECRET_MINIMUM = 32  # characters
 PLACEHOLDER = re.compile(
-    r"^(change[_-]?me|your[_-].*|placeholder|todo|x{3,}|<.*>)$|//(www\.)?your[_-]?(domain|site)\b",
+    r"change[_-](me|this)|^(changeme|your[_-].*|placeholder|todo|x{3,}|<.*>)$|//(www\.)?your[_-]?(domain|site)\b",
     re.IGNORECASE,
 )
 
@@ -82,7 +82,7 @@ def problems(values: Mapping[str, str]) -> list[Problem]:
         elif not values[key].strip():
             found.append(Problem(key, "is empty", _how(key)))
     for key, value in values.items():
-        if PLACEHOLDER.search(value) or (key == "PAYLOAD_SECRET" and "change" in value.lower()):
+        if PLACEHOLDER.search(value):
             found.append(Problem(key, "is still the placeholder", _how(key)))
         elif key == "PAYLOAD_SECRET" and 0 < len(value.strip()) < SECRET_MINIMUM:
             found.append(Problem(key, f"is shorter than {SECRET_MINIMUM} characters", _how(key)))

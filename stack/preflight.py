@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, run
+from stack import compose, envfile, gate, run
 from stack.engine import containers, images
-from stack.errors import Refused
+from stack.errors import Invalid, Refused
 from stack.versions import COMPOSE_MINIMUM, at_least
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docker import DockerClient
 
     from stack.engine.images import Image
     from stack.settings import Settings
 
 
-def check(client: DockerClient, site: Settings) -> None:
+def check(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
+    """Refuse what Compose would refuse, while the site is still as it was."""
     _compose_is_new_enough()
-    _name_is_ours(client, site)
+    _compose_reads_the_files(site, env)
+    base_image(client, site.gate_image)
+    if containers.running(client, site.site, "gate"):
+        gate.validate(site)
+
+
+def name_is_ours(client: DockerClient, site: Settings) -> None:
+    """Refuse to touch containers that were started from another directory."""
+    for container in containers.of_site(client, site.site):
+        if os.path.realpath(container.directory) == os.path.realpath(site.root):
+            continue
+        if not Path(container.directory).exists():
+            raise Refused(
+                f"{site.site} still runs from {container.directory}, which is gone",
+                why="this checkout was moved or renamed while it ran",
+                fix=f"`docker compose -p {site.site} down` keeps the data; then `./deploy.sh`",
+            )
+        raise Refused(
+            f"a site named {site.site} already runs from {container.directory}",
+            why="two checkouts of one name would replace each other's containers and share one database",
+            fix=f"choose another COMPOSE_PROJECT_NAME in {site.dotenv}",
+        )
 
 
 def base_image(client: DockerClient, name: str) -> Image:
@@ -47,11 +72,11 @@ def _compose_is_new_enough() -> None:
         )
 
 
-def _name_is_ours(client: DockerClient, site: Settings) -> None:
-    for container in containers.of_site(client, site.site):
-        if os.path.realpath(container.directory) != os.path.realpath(site.root):
-            raise Refused(
-                f"a site named {site.site} already runs from {container.directory}",
-                why="two checkouts of one name would replace each other's containers and share one database",
-                fix=f"choose another COMPOSE_PROJECT_NAME in {site.dotenv}",
-            )
+def _compose_reads_the_files(site: Settings, env: Mapping[str, str]) -> None:
+    read = run.capture(compose.config(), cwd=site.root, env=compose.environment(site))
+    if not read.ok:
+        raise Invalid(
+            "Compose cannot read this site's files",
+            why=envfile.redacted(read.err.strip(), env),
+            fix="correct .env, .env.production or docker-compose.override.yml",
+        )

@@ -25,7 +25,11 @@ RESTARTS_ENOUGH = 2  # the engine restarts a container that exits; one that does
 def of_app(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
     """Return state, health checks and last log lines of the application, without its secrets."""
     parts = []
-    for app in containers.of_site(client, site.site, "app"):
+    try:
+        found = containers.of_site(client, site.site, "app")
+    except Refused as gone:  # the first error is the one to tell
+        return gone.why
+    for app in found:
         parts += [f"--- app: {app.state}, health {app.health}, exit code {app.exit_code}"]
         parts += [f"    health check: {said}" for said in app.health_log[-3:] if said]
         parts += ["--- its last log lines", _last_logs(client, app)]
@@ -60,17 +64,15 @@ def reason_of_answer(answer: Answer) -> str:
 def reason_of_build(output: str) -> str:
     """Return the line of a build's output that says most."""
     lines = [re.sub(r"^(#\d+ )?(\d+\.\d+ +)?", "", line) for line in output.splitlines() if line.strip()]
-    for saying_most in (r"(\w+ )?\w*[Ee]rror: ", r"(?i).*(error|failed|not found|cannot)", ""):
-        said = [line for line in lines if re.match(saying_most, line) and not line.startswith("ERROR: ")]
-        if said:
-            return said[0] if saying_most.startswith(r"(\w+ )") else said[-1]
-    return "docker compose build failed"
+    said = [line for line in lines if not line.startswith("ERROR: ")]
+    for saying_most, place in ((r"(\w+ )?\w*[Ee]rror: ", 0), (r"(?i).*(error|failed|not found|cannot)", -1)):
+        if found := [line for line in said if re.match(saying_most, line)]:
+            return found[place]
+    return said[-1] if said else "docker compose build failed"
 
 
-def compose_refused(done: Result) -> Refused:
+def compose_refused(done: Result, what: str) -> Refused:
     lines = [line for line in done.err.splitlines() if line.strip()]
     return Refused(
-        "the containers could not be started",
-        why=(lines or [f"exit code {done.code}"])[-1],
-        fix="mend what Compose says, then run this again",
+        what, why=(lines or [f"exit code {done.code}"])[-1], fix="mend what Compose says, then run this again"
     )

@@ -23,6 +23,8 @@ MEDIA = (  # nothing that the release, the database or the system is in
     r"(?!/app/?$)(?!/app/(\.next|node_modules)(/|$))(?!/(bin|data|dev|etc|lib|proc|sys|tmp|usr)(/|$))"
     r"(/(?!\.\.?(/|$))[\w.-]+)+"
 )
+SIZE = r"[0-9]+[bkmgBKMG]?"
+CORES = r"[0-9]+(\.[0-9]+)?"
 NUMBER = r"[1-9][0-9]{0,4}"
 
 DEFAULTS = {
@@ -35,6 +37,12 @@ DEFAULTS = {
     "MEDIA_DIR": "/app/public/media",
     "NODE_IMAGE": NODE_OFFICIAL,
     "GATE_IMAGE": GATE_OFFICIAL,
+    "HOLD_LIMIT": "60s",
+    "APP_MEMORY": "768m",
+    "APP_MEMORY_RESERVED": "128m",
+    "APP_CPUS": "1.0",
+    "GATE_MEMORY": "256m",
+    "GATE_CPUS": "1.0",
 }
 FORMS = {
     "COMPOSE_PROJECT_NAME": (
@@ -51,6 +59,12 @@ FORMS = {
     "NODE_IMAGE": (IMAGE, "the name of an image"),
     "GATE_IMAGE": (IMAGE, "the name of an image"),
     "APP_IMAGE": (f"({IMAGE})?", "the name of an image"),
+    "HOLD_LIMIT": (r"[0-9]+(ms|s|m)", "a time, such as 60s"),
+    "APP_MEMORY": (SIZE, "a size, such as 768m"),
+    "APP_MEMORY_RESERVED": (SIZE, "a size, such as 128m"),
+    "APP_CPUS": (CORES, "a number of cores, such as 1.5"),
+    "GATE_MEMORY": (SIZE, "a size, such as 256m"),
+    "GATE_CPUS": (CORES, "a number of cores, such as 0.5"),
 }
 
 

@@ -9,6 +9,8 @@ from stack.engine import containers
 from stack.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docker import DockerClient
 
     from stack.console import Step
@@ -17,11 +19,23 @@ if TYPE_CHECKING:
 
 def up(site: Settings, step: Step, *, image: str) -> None:
     """Let Compose make the containers what the files say, with ``image`` as the application."""
-    variables = compose.environment(site, {"APP_IMAGE": image})
     secrets = envfile.read(site.env_production)  # what Compose objects to can be a line of that file
-    done = run.follow(compose.up(), on_line=step.progress, secrets=secrets, cwd=site.root, env=variables)
+    perform(site, compose.up(), step, "the containers could not be started", {"APP_IMAGE": image}, secrets)
+
+
+def perform(  # noqa: PLR0913, PLR0917 - one place for what the three verbs share
+    site: Settings,
+    argv: list[str],
+    step: Step,
+    complaint: str,
+    overrides: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+) -> None:
+    """Run a Compose command to its end, showing what it says while it runs."""
+    variables = compose.environment(site, overrides)
+    done = run.follow(argv, on_line=step.progress, secrets=secrets or {}, cwd=site.root, env=variables)
     if not done.ok:
-        raise report.compose_refused(done)
+        raise report.compose_refused(done, complaint)
 
 
 def healthy(client: DockerClient, site: Settings) -> str:

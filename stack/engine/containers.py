@@ -64,6 +64,10 @@ def of_site(client: DockerClient, site: str, service: str | None = None) -> list
     return found
 
 
+def running(client: DockerClient, site: str, service: str) -> bool:
+    return any(container.running for container in of_site(client, site, service))
+
+
 def other_sites_called_app(client: DockerClient, site: str, network: str) -> list[str]:
     """Return the other projects whose `app` answers on a network."""
     wanted: dict[str, str | list[str] | bool] = {"label": f"{SERVICE}=app", "network": network}

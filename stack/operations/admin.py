@@ -7,8 +7,10 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from stack import console, payload, settings
-from stack.errors import Usage
+from stack import console, payload, preflight, settings
+from stack.engine import client as engine
+from stack.engine import containers
+from stack.errors import Refused, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,11 @@ def create(root: Path, email: str) -> None:
         raise Usage(
             f"{email!r} is not an e-mail address", why="Payload logs in by e-mail", fix="name@example.com"
         )
+    with engine.connected() as client:
+        preflight.name_is_ours(client, site)
+        if not containers.running(client, site.site, "gate"):
+            # whatever else listens at that port must not get the password
+            raise Refused(f"{site.site} is not running", why="its gate is not up", fix="`./deploy.sh` first")
     payload.register_first_user(site, email, _password())
     console.result(email)
 

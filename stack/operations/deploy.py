@@ -11,6 +11,7 @@ from stack import (
     console,
     envfile,
     environment,
+    gate,
     git,
     inputs,
     lock,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from stack.settings import Settings
 
 
+INTERRUPTED = Refused("interrupted", why="somebody pressed Ctrl-C", fix="`./deploy.sh` again")
+
+
 @dataclass(frozen=True)
 class Candidate:
     """The image to run: its name, and whether it has to be built first."""
@@ -55,8 +59,9 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
         provision(root)
     site = settings.load(root)
     with engine.connected() as client, lock.held(site, "deploy"):
+        preflight.name_is_ours(client, site)
         env = _environment_file(client, site)
-        preflight.check(client, site)
+        preflight.check(client, site, env)
         _network(client, site)
         candidate = _candidate(client, site, env)
         if candidate.new:
@@ -121,33 +126,39 @@ def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None
 
 def _start(client: DockerClient, site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
     """Start the candidate and prove it; on failure the previous state comes back."""
-    ran_before = any(app.running for app in containers.of_site(client, site.site, "app"))
+    before = next(iter(containers.of_site(client, site.site, "app")), None)
     try:
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image)
         with console.step("Health, through the gate") as step:
             step.say(start.healthy(client, site))
-    except Failure as failure:
+    except (Failure, KeyboardInterrupt) as trouble:
+        failure = trouble if isinstance(trouble, Failure) else INTERRUPTED
         detail = report.of_app(client, site, env)
         what = f"release {candidate.release} did not start"
-        if not ran_before:
-            raise _taken_down(site, what, failure, detail) from failure
-        raise _way_back(client, site, what, failure, detail) from failure
+        if before is None:
+            raise _taken_down(site, what, failure, detail) from trouble
+        raise _way_back(client, site, before.image, what, failure, detail) from trouble
     envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
+    gate.reload(site)
 
 
 def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Failure:
     """Leave nothing running where nothing ran."""
     with console.step("Take it down again"):
-        run.capture(compose.down(), cwd=site.root, env=compose.environment(site))
+        done = run.capture(compose.down(), cwd=site.root, env=compose.environment(site))
+    if not done.ok:
+        return Broken(f"{what}, and could not be taken down", why=done.err, fix="`./stop.sh`", detail=detail)
     return Undone(f"{what}; nothing is left running", why=failure.why, fix=failure.fix, detail=detail)
 
 
-def _way_back(client: DockerClient, site: Settings, what: str, failure: Failure, detail: str) -> Failure:
-    """Start the live release again."""
+def _way_back(  # noqa: PLR0913, PLR0917 - what failed and what was there
+    client: DockerClient, site: Settings, image: str, what: str, failure: Failure, detail: str
+) -> Failure:
+    """Start what ran before. What a migration of the failed release changed in the database stays."""
     try:
-        with console.step(f"Back to {releases.of_image(site.app_image) or 'what ran before'}") as step:
-            start.up(site, step, image=site.app_image)
+        with console.step(f"Back to {releases.of_image(image)}") as step:
+            start.up(site, step, image=image)
             step.say(start.healthy(client, site))
     except Failure as second:
         return Broken(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, report, run, settings
+from stack import compose, console, lock, preflight, settings, start
 from stack.engine import client as engine
 from stack.engine import containers
 
@@ -16,11 +16,9 @@ def stop(root: Path) -> None:
     """Stop the gate, then the application, and remove both containers; volumes and images stay."""
     site = settings.load(root)
     with engine.connected() as client, lock.held(site, "stop"):
+        preflight.name_is_ours(client, site)
         if not containers.of_site(client, site.site):
             console.progress(f"{site.site} is not running")
             return
         with console.step(f"Stop {site.site}") as step:
-            env = compose.environment(site)
-            done = run.follow(compose.down(), on_line=step.progress, secrets={}, cwd=site.root, env=env)
-            if not done.ok:
-                raise report.compose_refused(done)
+            start.perform(site, compose.down(), step, "the containers could not be removed")

@@ -200,6 +200,15 @@ def test_ctrl_c_ends_a_real_process_with_130_and_no_traceback(tmp_path: Path) ->
     assert "failed after" in err
 
 
+@pytest.mark.parametrize("flag", ["--dry", "-R", "--echo", "--warn-only", "--command-timeout=5"])
+def test_a_flag_of_invokes_that_nothing_heeds_is_refused_and_nothing_is_done(flag: str) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tasks.py", flag, "stop"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "has no meaning here" in done.stderr
+
+
 def test_a_reader_that_goes_away_brings_no_traceback(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     waits = WAITS.format(root=str(ROOT))

@@ -202,6 +202,6 @@ def test_a_container_that_goes_away_meanwhile_does_not_hide_what_is_known(site: 
     ],
 )
 def test_what_compose_says_last_is_the_reason(said: str, reason: str) -> None:
-    refusal = report.compose_refused(Result(("docker",), 17, "", said))
+    refusal = report.compose_refused(Result(("docker",), 17, "", said), "it failed")
     assert refusal.code == 11
     assert refusal.why.endswith(reason)

@@ -110,6 +110,7 @@ def ready(machine: Machine) -> Machine:
     (machine.venv / "bin").mkdir(parents=True)
     shutil.copy(machine.programs.directory / "python", machine.venv / "bin")
     shutil.copy(machine.root / "requirements.txt", machine.venv / "pins")
+    (machine.venv / "made-with").write_text(f"{(machine.venv / 'bin/python').resolve()}\n")
     return machine
 
 
@@ -175,6 +176,12 @@ def test_the_environment_is_made_anew_when_the_pins_change(ready: Machine) -> No
     assert ready.environments_made() == 1
     assert not (ready.venv / "of-the-old-one").exists()
     assert (ready.venv / "pins").read_text() == "invoke==2.2.2\n"
+
+
+def test_the_environment_is_made_anew_when_the_systems_python_was_upgraded(ready: Machine) -> None:
+    (ready.venv / "made-with").write_text("/usr/bin/python3.11\n")
+    assert ready.inv("--list").returncode == 0
+    assert ready.environments_made() == 1
 
 
 def test_the_environment_is_made_anew_when_its_python_is_gone(ready: Machine) -> None:

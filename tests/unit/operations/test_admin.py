@@ -10,6 +10,7 @@ import pytest
 
 from stack.errors import Usage
 from stack.operations.admin import create
+from tests.unit.support import engine
 from tests.unit.support.servers import Reply, Server, serving
 
 if TYPE_CHECKING:
@@ -25,9 +26,13 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def gate(checkout: Path) -> Iterator[Server]:
+def gate(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Give the gate of a site that takes registrations."""
-    with serving(lambda _: Reply(200, "{}")) as made:
+    labels = {"com.docker.compose.project.working_dir": str(checkout)}
+    with engine.running() as docker, serving(lambda _: Reply(200, "{}")) as made:
+        monkeypatch.setenv("DOCKER_HOST", docker.host)
+        docker.answers["GET /containers/json"] = [{"Id": "gate0"}]
+        docker.answers["GET /containers/gate0/json"] = engine.container(labels=labels)
         (checkout / ".env").write_text(f"HOST_PORT={made.port}\n")
         yield made
 

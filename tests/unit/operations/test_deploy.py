@@ -83,7 +83,8 @@ class World:
         words = [
             [word for word in call if not word.startswith("-")] for call in self.programs.calls("docker")
         ]
-        return [call[2 if call[1] == "plain" else 1] for call in words]
+        verbs = [call[2 if call[1] == "plain" else 1] for call in words]
+        return [verb for verb in verbs if verb not in ("config", "exec")]  # they only look, or touch the gate
 
     def has_deployed(self, image: str) -> None:
         """Set the world as a deploy of ``image`` would leave it."""
@@ -102,6 +103,7 @@ def world(checkout: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("DOCKER_HOST", docker.host)
         world = World(checkout, docker, programs)
         docker.has_image("node:24-alpine", id_="sha256:node")
+        docker.has_image("caddy:2-alpine", id_="sha256:caddy")
         docker.answers["GET /networks/proxy"] = {"Id": "n1", "Name": "proxy"}
         docker.answers["GET /containers/json"] = lambda: [{"Id": "app0ff27c883dfb"}] if world.live else []
         docker.answers["GET /containers/app0ff27c883dfb/json"] = world.container
@@ -254,11 +256,21 @@ def test_a_bad_environment_file_ends_a_deploy_before_anything_is_touched(world: 
 
 def test_a_site_of_the_same_name_elsewhere_is_not_touched(world: World) -> None:
     (world.here / "live").write_text(OLD)
-    world.docker.answers["GET /containers/app0ff27c883dfb/json"] = lambda: world.container("/srv/other/shop")
+    world.docker.answers["GET /containers/app0ff27c883dfb/json"] = lambda: world.container("/srv")
+    for verb in (deploy, stop, restart):
+        with pytest.raises(Refused, match="already runs from /srv") as failure:
+            verb(world.root)
+        assert "COMPOSE_PROJECT_NAME" in failure.value.fix
+    assert world.ran() == []
+    assert not (world.root / ".env.production").exists()
+
+
+def test_a_site_whose_checkout_was_moved_is_told_how_to_go_on(world: World) -> None:
+    (world.here / "live").write_text(OLD)
+    world.docker.answers["GET /containers/app0ff27c883dfb/json"] = lambda: world.container("/srv/gone")
     failure = failing(Refused, world)
-    assert "already runs from /srv/other/shop" in failure.what
-    assert "COMPOSE_PROJECT_NAME" in failure.fix
-    assert world.ran() == ["version"]
+    assert "still runs from /srv/gone, which is gone" in failure.what
+    assert "keeps the data" in failure.fix
 
 
 def test_a_checkout_reached_through_a_link_is_the_same_site(world: World, tmp_path: Path) -> None:
@@ -363,7 +375,7 @@ def test_a_restart_waits_until_visitors_are_served(world: World) -> None:
     restart(world.root)
     assert world.ran() == ["restart"]
     world.bad.append(OLD)
-    with pytest.raises(Refused, match="not healthy"):
+    with pytest.raises(Broken, match="was restarted and is down"):
         restart(world.root)
 
 
