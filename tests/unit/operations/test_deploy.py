@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,102 +13,16 @@ from stack.errors import Broken, Failure, Invalid, Locked, Refused, Undone
 from stack.operations.deploy import deploy
 from stack.operations.restart import restart
 from stack.operations.stop import stop
-from tests.unit.support import engine
-from tests.unit.support.servers import Reply, Request, serving
+from tests.unit.support.servers import Reply
+from tests.unit.support.world import DOCKER, OLD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.unit.support.engine import Engine
-    from tests.unit.support.programs import Programs
+    from tests.unit.support.world import World
 
-OLD = "shop:20260101T000000Z-000000000000"
+
 RELEASE = re.compile(r"\d{8}T\d{6}Z-(nogit|[0-9a-f]{12}(-dirty)?)")
-
-# `up` makes an image the live one; `build` says what it was given.
-DOCKER = """
-case " $* " in
-*" version "*) echo "$COMPOSE_SAYS" ;;
-*" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
-*" up "*) printf %s "$APP_IMAGE" >'{here}/live'; [ ! -e '{here}/up-breaks' ] || exit 1 ;;
-*" down "*) rm -f '{here}/live' ;;
-esac
-"""
-
-
-@dataclass
-class World:
-    """A site on an engine. ``bad`` are images that do not become healthy, ``users`` what Payload tells."""
-
-    root: Path
-    docker: Engine
-    programs: Programs
-    bad: list[str] = field(default_factory=list)
-    all_new_ones_are_bad: bool = False
-    users: bool = True
-
-    @property
-    def here(self) -> Path:
-        return self.programs.directory
-
-    @property
-    def live(self) -> str | None:
-        """The image that `docker compose up` started last."""
-        file = self.here / "live"
-        return file.read_text() if file.exists() else None
-
-    @property
-    def dotenv(self) -> dict[str, str]:
-        return envfile.read(self.root / ".env")
-
-    def is_bad(self, image: str | None) -> bool:
-        return image is None or image in self.bad or (self.all_new_ones_are_bad and image != OLD)
-
-    def container(self, directory: str | None = None) -> dict[str, Any]:
-        bad = self.is_bad(self.live)
-        labels = {"com.docker.compose.project.working_dir": directory or str(self.root)}
-        state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
-        return engine.container(image=self.live, labels=labels, **state)
-
-    def gate(self, request: Request) -> Reply:
-        if request.path == "/api/users/init":
-            return Reply(200, json.dumps({"initialized": self.users}))
-        return Reply(503 if self.is_bad(self.live) else 200, json.dumps({"release": "r"}))
-
-    def ran(self) -> list[str]:
-        """Return what Compose was asked to do."""
-        words = [
-            [word for word in call if not word.startswith("-")] for call in self.programs.calls("docker")
-        ]
-        verbs = [call[2 if call[1] == "plain" else 1] for call in words]
-        return [verb for verb in verbs if verb not in ("config", "exec")]  # they only look, or touch the gate
-
-    def has_deployed(self, image: str) -> None:
-        """Set the world as a deploy of ``image`` would leave it."""
-        (self.here / "live").write_text(image)
-        envfile.write(self.root / ".env", {"COMPOSE_PROJECT_NAME": "shop", "APP_IMAGE": image})
-        self.docker.has_image(image, labels={"inputs": "of the old one"})
-
-
-@pytest.fixture
-def world(checkout: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Give a site that was never deployed, on a machine that has all it needs."""
-    programs.add("docker", DOCKER.format(here=programs.directory))
-    monkeypatch.setenv("COMPOSE_SAYS", "2.40.3")
-    (checkout / ".dockerignore").write_text("*\n")
-    with engine.running() as docker:
-        monkeypatch.setenv("DOCKER_HOST", docker.host)
-        world = World(checkout, docker, programs)
-        docker.has_image("node:24-alpine", id_="sha256:node")
-        docker.has_image("caddy:2-alpine", id_="sha256:caddy")
-        docker.answers["GET /networks/proxy"] = {"Id": "n1", "Name": "proxy"}
-        docker.answers["GET /containers/json"] = lambda: [{"Id": "app0ff27c883dfb"}] if world.live else []
-        docker.answers["GET /containers/app0ff27c883dfb/json"] = world.container
-        docker.answers["GET /containers/app0ff27c883dfb/logs"] = engine.log("cannot open database\n")
-        with serving(world.gate) as gate:
-            (checkout / ".env").write_text(f"HOST_PORT={gate.port}\n")
-            yield world
 
 
 def failing(kind: type[Failure], world: World) -> Failure:
@@ -342,44 +254,3 @@ def test_each_step_is_told_on_stderr(world: World, capsys: pytest.CaptureFixture
     ]
     assert all(line.startswith(f"  {step}") for line, step in zip(err.splitlines(), steps, strict=False))
     assert out == ""
-
-
-# --- stop and restart --------------------------------------------------------------------------
-
-
-def test_a_stop_takes_the_containers_and_no_data(world: World) -> None:
-    world.has_deployed(OLD)
-    stop(world.root)
-    assert world.ran() == ["down"]
-    assert "--volumes" not in world.programs.calls("docker")[0]
-
-
-@pytest.mark.parametrize("content", [b"PAYLOAD_SECRET='half\n", b"\xff\n"], ids=["line", "bytes"])
-def test_a_site_whose_environment_file_was_broken_can_be_stopped(content: bytes, world: World) -> None:
-    world.has_deployed(OLD)
-    (world.root / ".env.production").write_bytes(content)
-    stop(world.root)
-    assert world.ran() == ["down"]
-
-
-def test_a_stop_of_a_site_that_does_not_run_does_nothing(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
-    stop(world.root)
-    assert world.ran() == []
-    assert capsys.readouterr().err == "shop is not running\n"
-
-
-def test_a_restart_waits_until_visitors_are_served(world: World) -> None:
-    world.has_deployed(OLD)
-    restart(world.root)
-    assert world.ran() == ["restart"]
-    world.bad.append(OLD)
-    with pytest.raises(Broken, match="was restarted and is down"):
-        restart(world.root)
-
-
-def test_a_restart_of_a_site_that_does_not_run_is_refused(world: World) -> None:
-    with pytest.raises(Refused, match="is not running"):
-        restart(world.root)
-    assert world.ran() == []

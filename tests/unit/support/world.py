@@ -1,0 +1,83 @@
+"""A site on an engine that answers as told, where `docker` is a program that remembers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from stack import envfile
+from tests.unit.support import engine
+from tests.unit.support.servers import Reply, Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.unit.support.engine import Engine
+    from tests.unit.support.programs import Programs
+
+OLD = "shop:20260101T000000Z-000000000000"
+
+# `up` makes an image the live one; `build` says what it was given.
+DOCKER = """
+case " $* " in
+*" version "*) echo "$COMPOSE_SAYS" ;;
+*" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
+*" up "*) printf %s "$APP_IMAGE" >'{here}/live'; [ ! -e '{here}/up-breaks' ] || exit 1 ;;
+*" down "*) rm -f '{here}/live' ;;
+esac
+"""
+
+
+@dataclass
+class World:
+    """A site on an engine. ``bad`` are images that do not become healthy, ``users`` what Payload tells."""
+
+    root: Path
+    docker: Engine
+    programs: Programs
+    bad: list[str] = field(default_factory=list)
+    all_new_ones_are_bad: bool = False
+    users: bool = True
+
+    @property
+    def here(self) -> Path:
+        return self.programs.directory
+
+    @property
+    def live(self) -> str | None:
+        """The image that `docker compose up` started last."""
+        file = self.here / "live"
+        return file.read_text() if file.exists() else None
+
+    @property
+    def dotenv(self) -> dict[str, str]:
+        return envfile.read(self.root / ".env")
+
+    def is_bad(self, image: str | None) -> bool:
+        return image is None or image in self.bad or (self.all_new_ones_are_bad and image != OLD)
+
+    def container(self, directory: str | None = None) -> dict[str, Any]:
+        bad = self.is_bad(self.live)
+        labels = {"com.docker.compose.project.working_dir": directory or str(self.root)}
+        state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
+        return engine.container(image=self.live, labels=labels, **state)
+
+    def gate(self, request: Request) -> Reply:
+        if request.path == "/api/users/init":
+            return Reply(200, json.dumps({"initialized": self.users}))
+        return Reply(503 if self.is_bad(self.live) else 200, json.dumps({"release": "r"}))
+
+    def ran(self) -> list[str]:
+        """Return what Compose was asked to do."""
+        words = [
+            [word for word in call if not word.startswith("-")] for call in self.programs.calls("docker")
+        ]
+        verbs = [call[2 if call[1] == "plain" else 1] for call in words]
+        return [verb for verb in verbs if verb not in ("config", "exec")]  # they only look, or touch the gate
+
+    def has_deployed(self, image: str) -> None:
+        """Set the world as a deploy of ``image`` would leave it."""
+        (self.here / "live").write_text(image)
+        envfile.write(self.root / ".env", {"COMPOSE_PROJECT_NAME": "shop", "APP_IMAGE": image})
+        self.docker.has_image(image, labels={"inputs": "of the old one"})
