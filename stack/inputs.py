@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from stack.engine import context
+from stack.environment import ACTIONS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
-# The Dockerfile takes these out again, whatever the application's own .dockerignore says.
+# In no image, whatever the application's own .dockerignore says: the Dockerfile ships nothing of them.
 NEVER_BUILT = (".env*", ".git", ".next", "*.db", "*.db-*", "node_modules")
-ACTIONS_KEY = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 
 
 def digest(settings: Settings, arguments: Mapping[str, str]) -> str:

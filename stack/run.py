@@ -47,7 +47,6 @@ def capture(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: str | None = None,
     timeout: float | None = None,
 ) -> Result:
     """Run ``argv`` to its end and return what it said, whatever its exit code.
@@ -61,8 +60,7 @@ def capture(
                 argv,
                 cwd=cwd,
                 env=env,
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
+                stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
                 errors="replace",

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 def up(site: Settings, step: Step, *, image: str) -> None:
     """Let Compose make the containers what the files say, with ``image`` as the application."""
     secrets = envfile.read(site.env_production)  # what Compose objects to can be a line of that file
-    perform(site, compose.up(), step, "the containers could not be started", {"APP_IMAGE": image}, secrets)
+    complaint = "the containers could not be started"
+    perform(site, compose.up(), step, complaint, overrides={"APP_IMAGE": image}, secrets=secrets)
 
 
-def perform(  # noqa: PLR0913, PLR0917 - one place for what the three verbs share
+def perform(  # noqa: PLR0913 - one place for what the three verbs share
     site: Settings,
     argv: list[str],
     step: Step,
     complaint: str,
+    *,
     overrides: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
 ) -> None:

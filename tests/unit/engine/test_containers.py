@@ -11,8 +11,6 @@ from stack.engine.containers import Container, Usage, _seen
 from tests.unit.support import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from docker import DockerClient
 
     from tests.unit.support.engine import Engine
@@ -40,20 +38,6 @@ STOPPED = {
     "precpu_stats": {"cpu_usage": {"total_usage": 0}},
     "memory_stats": {},
 }
-
-
-@pytest.fixture
-def docker() -> Iterator[Engine]:
-    """Give an engine."""
-    with engine.running() as made:
-        yield made
-
-
-@pytest.fixture
-def client(docker: Engine) -> Iterator[DockerClient]:
-    """Give a client of the engine."""
-    with engine.client_of(docker) as made:
-        yield made
 
 
 @pytest.fixture

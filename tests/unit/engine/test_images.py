@@ -9,11 +9,9 @@ import pytest
 from stack.engine import images, objects
 from stack.engine.images import Image
 from stack.errors import Refused
-from tests.unit.support import engine
 from tests.unit.support.servers import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from docker import DockerClient
@@ -21,20 +19,6 @@ if TYPE_CHECKING:
     from tests.unit.support.engine import Engine
 
 BROKEN = Reply(500, '{"message": "no space left on device"}')
-
-
-@pytest.fixture
-def docker() -> Iterator[Engine]:
-    """Give an engine."""
-    with engine.running() as made:
-        yield made
-
-
-@pytest.fixture
-def client(docker: Engine) -> Iterator[DockerClient]:
-    """Give a client of the engine."""
-    with engine.client_of(docker) as made:
-        yield made
 
 
 def test_an_image_is_found_with_its_labels(docker: Engine, client: DockerClient) -> None:
