@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from invoke.exceptions import Exit, ParseError, UnexpectedExit
 from invoke.program import Program
 
-from stack import __version__
-from stack.errors import Failure, Refused, Usage
+from stack import __version__, errors, signals
+from stack.errors import Failure, Usage
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -24,6 +24,10 @@ class Stack(Program):
     """Invoke 2.2 ends with 1 for a usage error and for Ctrl-C; scripts need to tell them apart."""
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:  # noqa: A002, ARG002, FBT001, FBT002 - Invoke's
+        with signals.heeded():
+            self._run(argv)
+
+    def _run(self, argv: list[str] | None) -> None:
         try:
             self.create_config()
             self.parse_core(argv)
@@ -53,12 +57,7 @@ class Stack(Program):
         except BrokenPipeError:  # `| head` has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as trouble:
-            what = f"{trouble.filename or 'something on this machine'} cannot be used"
-            _end(
-                Refused(
-                    what, why=str(trouble.strerror or trouble), fix="check its owner, its mode and the disk"
-                )
-            )
+            _end(errors.of(trouble))
 
     def parse_core(self, argv: list[str] | None) -> None:
         """Refuse Invoke's flags that nothing here heeds: `--dry` above all must not act."""

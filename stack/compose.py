@@ -6,6 +6,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from stack import envfile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -50,14 +52,21 @@ def version() -> Argv:
 
 def environment(settings: Settings, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment without what would override `.env`, and with what shall."""
+    overriding = _overriding(settings)
+    inherited = {key: value for key, value in os.environ.items() if key not in overriding}
+    return {**inherited, "COMPOSE_PROJECT_NAME": settings.site, **(overrides or {})}
+
+
+def ignored(settings: Settings) -> list[str]:
+    """Return the variables of this process's environment that contradict `.env` and are left out."""
+    given = envfile.read(settings.dotenv)
+    return sorted(key for key in _overriding(settings) if os.environ[key] != given.get(key))
+
+
+def _overriding(settings: Settings) -> set[str]:
     compose_file = (settings.root / "docker-compose.yml").read_text()
     interpolated = set(re.findall(r"\$\{([A-Z_]+)", compose_file))
-    inherited = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in interpolated and not key.startswith("COMPOSE_")
-    }
-    return {**inherited, "COMPOSE_PROJECT_NAME": settings.site, **(overrides or {})}
+    return {key for key in os.environ if key in interpolated or key.startswith("COMPOSE_")}
 
 
 def _compose(*arguments: str) -> Argv:

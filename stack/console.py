@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -10,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stack import signals
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TextIO
 
 TITLE_WIDTH = 34
+READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
 
 
 @dataclass
@@ -59,8 +63,9 @@ def step(title: str) -> Iterator[Step]:
     try:
         with _spinner(title) as shown:
             yield shown
-    except BaseException:
-        progress(f"  {title:<{TITLE_WIDTH}} {_coloured('failed', '31')} after {_seconds(began)}")
+    except BaseException as trouble:
+        how = "interrupted" if isinstance(trouble, KeyboardInterrupt) else "failed"
+        progress(f"  {title:<{TITLE_WIDTH}} {_coloured(how, '31')} after {_seconds(began).strip()}")
         raise
     progress(f"  {title:<{TITLE_WIDTH}} {_seconds(began)}  {shown.outcome}".rstrip())
 
@@ -72,16 +77,32 @@ def _spinner(title: str) -> Iterator[Step]:
         return
     from rich.console import Console  # noqa: PLC0415 - 60 ms that a pipe need not pay
 
-    with Console(stderr=True).status(title, spinner="dots") as status:
+    status = Console(stderr=True).status(title, spinner="dots")
+    with _reader_may_go(sys.stderr):
+        status.start()
+    try:
         yield Step(title, show=status.update)
+    finally:
+        with _reader_may_go(sys.stderr):
+            status.stop()
 
 
 def _write(text: str, stream: TextIO) -> None:
-    """Print a line; where the reader has gone (`| head`), go on in silence rather than break off."""
-    try:
+    with _reader_may_go(stream):
         print(text, file=stream, flush=True)
-    except BrokenPipeError:
+
+
+@contextmanager
+def _reader_may_go(stream: TextIO) -> Iterator[None]:
+    """Go on in silence where nobody reads a result (`| head`); who stops reading the progress hangs up."""
+    try:
+        yield
+    except OSError as trouble:
+        if trouble.errno not in READER_GONE:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        if stream is sys.stderr:
+            signals.hang_up()
 
 
 def _escape(line: str) -> str:

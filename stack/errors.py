@@ -15,6 +15,7 @@ They derive from :class:`invoke.Exit`, so that the stock ``inv`` prints them wit
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 from invoke.exceptions import Exit
@@ -59,3 +60,21 @@ class Undone(Failure):
 
 class Broken(Failure):
     exit_code = 21
+
+
+def of(trouble: BaseException) -> Failure:
+    """Return what ended an operation as a failure: one of ours, an interruption, or the machine's."""
+    if isinstance(trouble, Failure):
+        return trouble
+    if isinstance(trouble, KeyboardInterrupt):
+        why = f"{trouble.args[0] if trouble.args else 'SIGINT'} was received (Ctrl-C, or the session ended)"
+        return Refused("interrupted", why=why, fix="run it again")
+    place = getattr(trouble, "filename", None) or "something on this machine"
+    full = getattr(trouble, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+    return Refused(
+        f"{place} cannot be written" if full else f"{place} cannot be used",
+        why=str(getattr(trouble, "strerror", None) or trouble),
+        fix="make room: look at `df -h`, `df -i` and `docker system df`"
+        if full
+        else "check its owner, its mode and the disk",
+    )

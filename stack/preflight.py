@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, envfile, gate, run
-from stack.engine import containers, images
+from stack import compose, console, data, envfile, gate, run
+from stack.engine import containers, images, objects
 from stack.errors import Invalid, Refused
+from stack.host import disk, ports
 from stack.versions import COMPOSE_MINIMUM, at_least
 
 if TYPE_CHECKING:
@@ -20,9 +21,20 @@ if TYPE_CHECKING:
     from stack.settings import Settings
 
 
-def check(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
-    """Refuse what Compose would refuse, while the site is still as it was."""
+def machine(client: DockerClient, site: Settings) -> None:
+    """Refuse what this machine cannot do, before a file is written or a container touched."""
     _compose_is_new_enough()
+    name_is_ours(client, site)
+    data.check(client, site)
+    _port_is_ours(client, site)
+    objects.usable_network(client, site.proxy_network)
+    disk.need(disk.CHECKOUT, str(site.root), "for the settings of this site")
+    disk.need(disk.START, objects.data_directory(client), "to start the site")
+    _tell_of_ignored_variables(site)
+
+
+def files(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
+    """Refuse files that Compose or the gate would refuse, while the site is still as it was."""
     _compose_reads_the_files(site, env)
     base_image(client, site.gate_image)
     if containers.running(client, site.site, "gate"):
@@ -30,7 +42,7 @@ def check(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
 
 
 def name_is_ours(client: DockerClient, site: Settings) -> None:
-    """Refuse to touch containers that were started from another directory."""
+    """Refuse to touch containers of another directory, and to leave this one's under an old name."""
     for container in containers.of_site(client, site.site):
         if os.path.realpath(container.directory) == os.path.realpath(site.root):
             continue
@@ -45,6 +57,32 @@ def name_is_ours(client: DockerClient, site: Settings) -> None:
             why="two checkouts of one name would replace each other's containers and share one database",
             fix=f"choose another COMPOSE_PROJECT_NAME in {site.dotenv}",
         )
+    for mine in containers.started_from(client, str(site.root)):
+        if mine.project != site.site:
+            raise Refused(
+                f"this checkout still runs as {mine.project}; now its name is {site.site}",
+                why="COMPOSE_PROJECT_NAME in .env was changed while it ran",
+                fix=f"put {mine.project} back; or `docker compose -p {mine.project} down`: data stays",
+            )
+
+
+def _port_is_ours(client: DockerClient, site: Settings) -> None:
+    holder = containers.publishing(client, site.host_port)
+    if holder and (holder.project, holder.service) == (site.site, "gate"):
+        return
+    if holder or ports.taken(site.host_port):
+        by = f"container {holder.name}" if holder else "another program of this machine"
+        free = ports.free_after(site.host_port)
+        raise Refused(
+            f"port {site.host_port} is taken by {by}",
+            why="the gate listens there on 127.0.0.1 for your reverse proxy",
+            fix=f"write HOST_PORT={free} into .env: that port is free" if free else "free it",
+        )
+
+
+def _tell_of_ignored_variables(site: Settings) -> None:
+    if ignored := compose.ignored(site):
+        console.warn(f"your shell's {', '.join(ignored)} is not heeded: what counts stands in {site.dotenv}")
 
 
 def base_image(client: DockerClient, name: str) -> Image:

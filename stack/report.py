@@ -53,6 +53,13 @@ def death(container: Container) -> str | None:
     return None
 
 
+def exhausted(client: DockerClient, container: Container) -> str | None:
+    """Return which limit keeps a running container from working, or None."""
+    if container.running and containers.usage(client, container).pids >= container.pids_limit > 0:
+        return f"{container.service} is at its limit of {container.pids_limit} processes and threads"
+    return None
+
+
 def reason_of_answer(answer: Answer) -> str:
     return (
         answer.said

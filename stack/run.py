@@ -1,15 +1,18 @@
 """The only place that starts processes.
 
 A command is data: other modules build argument lists, this one runs them. Nothing goes through a shell.
+
+What is captured or followed runs in a session of its own: Ctrl-C reaches this process only, and that decides.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 TAIL_LINES = 40
+GRACE = 10  # seconds an interrupted command gets to end by itself
 
 
 @dataclass(frozen=True)
@@ -54,22 +58,13 @@ def capture(
     ``env`` replaces the whole environment; ``timeout`` is in seconds and counts as exit code 124, as with
     coreutils' ``timeout``. A program that does not exist is :class:`Refused`.
     """
-    try:
-        with _startable(argv, cwd):
-            done = subprocess.run(
-                argv,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
-            )
-    except subprocess.TimeoutExpired as late:
-        return Result(tuple(argv), 124, "", f"no answer within {late.timeout:.0f} s")
-    return Result(tuple(argv), done.returncode, done.stdout, done.stderr)
+    with _started(argv, cwd=cwd, env=env, stderr=subprocess.PIPE) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as late:
+            _end(process, signal.SIGKILL)
+            return Result(tuple(argv), 124, "", f"no answer within {late.timeout:.0f} s")
+    return Result(tuple(argv), process.returncode, out, err)
 
 
 def capture_bytes(argv: Sequence[str]) -> bytes:
@@ -98,18 +93,7 @@ def follow(
     The values among ``secrets`` are taken out of both.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _startable(argv, cwd):
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    with process:
+    with _started(argv, cwd=cwd, env=env, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
         for line in process.stdout:
             shown = envfile.redacted(line.rstrip(), secrets)
@@ -119,9 +103,16 @@ def follow(
 
 
 def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
-    """Run ``argv`` with this process's own terminal and return its exit code."""
+    """Run ``argv`` with this process's own terminal, from which it gets Ctrl-C too; return its exit code."""
     with _startable(argv, cwd):
-        return subprocess.run(argv, cwd=cwd, env=env, check=False).returncode
+        process = subprocess.Popen(argv, cwd=cwd, env=env)
+    try:
+        return process.wait()
+    except KeyboardInterrupt as interruption:
+        if "SIGINT" not in interruption.args:
+            process.send_signal(signal.SIGINT)
+        process.wait()  # for what it cleans up
+        raise
 
 
 def detach(argv: Sequence[str], *, log: Path) -> None:
@@ -137,6 +128,41 @@ def become(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> NoRetur
     with _startable(argv, cwd):
         os.chdir(cwd)
         os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is what is wanted
+
+
+@contextmanager
+def _started(
+    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, stderr: int
+) -> Iterator[subprocess.Popen[str]]:
+    """Start ``argv``, its output in a pipe; where this process is interrupted, see it end too."""
+    with _startable(argv, cwd):
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    with process:
+        try:
+            yield process
+        except BaseException:
+            _end(process, signal.SIGINT)
+            raise
+
+
+def _end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    """Signal a process and all that it started, and see them end."""
+    for number in (how, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=GRACE)  # reads on: nobody can end who waits to be read
+            return
 
 
 @contextmanager

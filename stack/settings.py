@@ -41,6 +41,7 @@ DEFAULTS = {
     "APP_MEMORY": "768m",
     "APP_MEMORY_RESERVED": "128m",
     "APP_CPUS": "1.0",
+    "APP_PIDS": "256",
     "GATE_MEMORY": "256m",
     "GATE_CPUS": "1.0",
 }
@@ -63,6 +64,7 @@ FORMS = {
     "APP_MEMORY": (SIZE, "a size, such as 768m"),
     "APP_MEMORY_RESERVED": (SIZE, "a size, such as 128m"),
     "APP_CPUS": (CORES, "a number of cores, such as 1.5"),
+    "APP_PIDS": ("3[2-9]|[4-9][0-9]|[1-9][0-9]{2,4}", "a number from 32: Node alone takes 11"),
     "GATE_MEMORY": (SIZE, "a size, such as 256m"),
     "GATE_CPUS": (CORES, "a number of cores, such as 0.5"),
 }

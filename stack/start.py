@@ -49,7 +49,7 @@ def healthy(client: DockerClient, site: Settings) -> str:
 
     answer = health.wait(site.gate_url + site.health_path, limit=site.start_limit, hopeless=hopeless)
     if not answer.healthy:
-        raise Refused(
-            "the site is not healthy", why=report.reason_of_answer(answer), fix="read the log: `bin/inv logs`"
-        )
+        limits = (report.exhausted(client, app) for app in containers.of_site(client, site.site, "app"))
+        why = next((limit for limit in limits if limit), report.reason_of_answer(answer))
+        raise Refused("the site is not healthy", why=why, fix="read the log: `bin/inv logs`")
     return f"200, release {answer.release or 'not told'}"

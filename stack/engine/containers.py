@@ -12,7 +12,7 @@ from docker.errors import NotFound
 from stack.engine.client import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from docker import DockerClient
 
@@ -37,6 +37,7 @@ class Container:
     restarts: int
     started: str
     memory_limit: int
+    pids_limit: int
     health_log: tuple[str, ...]
     env: Mapping[str, str]
 
@@ -47,10 +48,21 @@ class Container:
 
 @dataclass(frozen=True)
 class Usage:
-    """``cpu`` is in cores, ``memory`` in bytes without the page cache."""
+    """``cpu`` is in cores, ``memory`` in bytes without the page cache, ``pids`` processes and threads."""
 
     cpu: float
     memory: int
+    pids: int
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Any container on this machine; ``project`` is empty where Compose did not make it."""
+
+    name: str
+    project: str
+    service: str
+    directory: str
 
 
 def of_site(client: DockerClient, site: str, service: str | None = None) -> list[Container]:
@@ -70,11 +82,57 @@ def running(client: DockerClient, site: str, service: str) -> bool:
 
 def other_sites_called_app(client: DockerClient, site: str, network: str) -> list[str]:
     """Return the other projects whose `app` answers on a network."""
-    wanted: dict[str, str | list[str] | bool] = {"label": f"{SERVICE}=app", "network": network}
+    found = _neighbours(client, label=[f"{SERVICE}=app"], network=[network])
+    return sorted({container.project for container in found} - {site})
+
+
+def writing_to(client: DockerClient, volume: str) -> list[Neighbour]:
+    """Return the running containers that may write to a volume."""
+    return _neighbours(client, lambda attrs: _writes(attrs, volume), volume=[volume])
+
+
+def mention(client: DockerClient, volume: str) -> bool:
+    """Tell whether any container, running or not, has a volume."""
+    return bool(_neighbours(client, volume=[volume], status=["created", "running", "paused", "exited"]))
+
+
+def publishing(client: DockerClient, port: int) -> Neighbour | None:
+    """Return the running container that has a port of the loopback address."""
+    return next(iter(_neighbours(client, lambda attrs: _publishes(attrs, port))), None)
+
+
+def started_from(client: DockerClient, directory: str) -> list[Neighbour]:
+    """Return the containers that Compose made in a directory, stopped ones too."""
+    everything = ["created", "running", "paused", "restarting", "exited", "dead"]
+    return _neighbours(client, label=[f"{DIRECTORY}={directory}"], status=everything)
+
+
+def _neighbours(
+    client: DockerClient,
+    wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
+    **filters: list[str],
+) -> list[Neighbour]:
+    chosen: dict[str, str | list[str] | bool] = dict(filters)
     with translated():
-        found = client.containers.list(sparse=True, filters=wanted)
-    projects = {str(container.attrs["Labels"].get(PROJECT, "")) for container in found}
-    return sorted(projects - {site})
+        found = client.containers.list(sparse=True, filters=chosen)
+    return [_neighbour(container.attrs) for container in found if wanted(container.attrs)]
+
+
+def _neighbour(attrs: dict[str, Any]) -> Neighbour:
+    labels, name = attrs["Labels"], attrs["Names"][0].lstrip("/")
+    return Neighbour(name, labels.get(PROJECT, ""), labels.get(SERVICE, ""), labels.get(DIRECTORY, ""))
+
+
+def _writes(attrs: dict[str, Any], volume: str) -> bool:
+    return any(mount.get("Name") == volume and mount["RW"] for mount in attrs["Mounts"])
+
+
+def _publishes(attrs: dict[str, Any], port: int) -> bool:
+    everywhere = ("127.0.0.1", "0.0.0.0")  # noqa: S104 - read, not bound
+    return any(
+        published.get("PublicPort") == port and published.get("IP") in everywhere
+        for published in attrs["Ports"]
+    )
 
 
 def usage(client: DockerClient, container: Container) -> Usage:
@@ -88,7 +146,11 @@ def usage(client: DockerClient, container: Container) -> Usage:
     details = stats["memory_stats"].get("stats", {})
     cache = details.get("total_inactive_file", details.get("inactive_file", 0))
     memory = stats["memory_stats"].get("usage", 0) - cache
-    return Usage(cpu=round(work / passed * cores, 3) if passed > 0 else 0.0, memory=max(memory, 0))
+    return Usage(
+        cpu=round(work / passed * cores, 3) if passed > 0 else 0.0,
+        memory=max(memory, 0),
+        pids=stats.get("pids_stats", {}).get("current", 0),
+    )
 
 
 def last_logs(client: DockerClient, container: Container, *, lines: int = 30) -> str:
@@ -123,6 +185,7 @@ def _seen(attrs: dict[str, Any]) -> Container:
         restarts=attrs["RestartCount"],
         started=state["StartedAt"],
         memory_limit=attrs["HostConfig"]["Memory"],
+        pids_limit=attrs["HostConfig"]["PidsLimit"] or 0,
         health_log=tuple(entry["Output"].strip() for entry in health.get("Log") or []),
         env=dict(pair.split("=", 1) for pair in config["Env"] if "=" in pair),
     )

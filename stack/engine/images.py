@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,13 @@ def find(client: DockerClient, name: str) -> Image | None:
         except ImageNotFound:
             return None
     return Image(attrs["Id"], attrs["Size"], attrs["Config"].get("Labels") or {})
+
+
+def keep_name(client: DockerClient, identity: str, name: str) -> None:
+    """Give the image of a container its name back, where somebody took it away."""
+    with translated(), suppress(ImageNotFound):
+        if find(client, name) is None:
+            client.images.get(identity).tag(name)
 
 
 def pull(client: DockerClient, name: str) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from stack.engine.client import translated
+from stack.errors import Refused
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -18,9 +19,46 @@ def ensure_network(client: DockerClient, name: str) -> bool:
         try:
             client.networks.get(name)
         except NotFound:
-            client.networks.create(name, driver="bridge", check_duplicate=True)
+            _create_network(client, name)
             return True
     return False
+
+
+def usable_network(client: DockerClient, name: str) -> None:
+    """Refuse a network on which containers cannot have names of their own."""
+    with translated():
+        try:
+            attrs = client.networks.get(name).attrs
+        except NotFound:
+            return
+    if reason := _unusable(attrs):
+        raise Refused(
+            f"the network {name} cannot carry the site",
+            why=reason,
+            fix="name another one as PROXY_NETWORK in .env; one that does not exist yet is made",
+        )
+
+
+def _unusable(attrs: dict[str, Any]) -> str | None:
+    if attrs["Name"] in ("bridge", "host", "none"):
+        return "it is the engine's own: containers have no names there"
+    if attrs.get("ConfigOnly"):
+        return "it is a configuration for others, not a network"
+    if attrs["Scope"] == "swarm" and not attrs["Attachable"]:
+        return "it is a Swarm's, and was made without --attachable"
+    return None
+
+
+def _create_network(client: DockerClient, name: str) -> None:
+    try:
+        with translated(leave=APIError):
+            client.networks.create(name, driver="bridge")
+    except APIError as refusal:
+        raise Refused(
+            f"the network {name} cannot be made",
+            why=str(refusal.explanation or refusal),
+            fix="`docker network prune` frees unused ones; or make it: `docker network create --subnet ...`",
+        ) from refusal
 
 
 def volume_exists(client: DockerClient, name: str) -> bool:
@@ -30,6 +68,13 @@ def volume_exists(client: DockerClient, name: str) -> bool:
         except NotFound:
             return False
     return True
+
+
+def volumes_called(client: DockerClient, purpose: str) -> list[str]:
+    """Return the volumes of all Compose projects that their files call ``purpose``."""
+    wanted: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.volume={purpose}"}
+    with translated():
+        return sorted(volume.name for volume in client.volumes.list(filters=wanted))
 
 
 def data_directory(client: DockerClient) -> str:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from stack.errors import Refused
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes of the file system that holds ``path``."""
+    """Bytes and inodes of the file system that holds ``path``; 0 inodes where they are not counted."""
 
     path: str
     free: int
     total: int
+    inodes_free: int
+    inodes: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """What something takes, in bytes and inodes."""
+
+    free: int
+    inodes: int
+
+
+BUILD = Need(free=2 << 30, inodes=150_000)  # seen for a first build of the starter: 1.5 GB, 90,000 files
+BASE_IMAGES = Need(free=1 << 30, inodes=20_000)
+START = Need(free=64 << 20, inodes=1_000)
+CHECKOUT = Need(free=4 << 20, inodes=50)
 
 
 def room(path: str) -> Disk:
@@ -21,8 +39,30 @@ def room(path: str) -> Disk:
     place = Path(path)
     while True:
         try:
-            found = shutil.disk_usage(place)
+            found = os.statvfs(place)
         except (FileNotFoundError, PermissionError):
             place = place.parent
             continue
-        return Disk(str(place), found.free, found.total)
+        size = found.f_frsize
+        return Disk(str(place), found.f_bavail * size, found.f_blocks * size, found.f_favail, found.f_files)
+
+
+def need(wanted: Need, path: str, purpose: str) -> None:
+    """Refuse what would end half-way on a full file system."""
+    found = room(path)
+    if found.free < wanted.free:
+        raise Refused(
+            f"not enough room {purpose}: {_mib(found.free)} free at {found.path}",
+            why=f"it takes up to {_mib(wanted.free)}",
+            fix="`docker system df` shows what can go; `docker builder prune` is safe; or enlarge the disk",
+        )
+    if found.inodes and found.inodes_free < wanted.inodes:
+        raise Refused(
+            f"not enough inodes {purpose}: {found.inodes_free} free at {found.path}",
+            why=f"it takes up to {wanted.inodes}: one for each file",
+            fix="`df -i` shows where; `docker builder prune` is safe; or a file system with more of them",
+        )
+
+
+def _mib(size: int) -> str:
+    return f"{size >> 20} MiB"

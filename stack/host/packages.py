@@ -9,7 +9,7 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import run
+from stack import run, signals
 from stack.errors import Refused
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
 
@@ -40,7 +40,8 @@ def install_docker() -> None:
         _add_newer_suite()
         _apt("update")
         names = [f"{name}/{NEWER_SUITE}" for name in names]
-    _apt("install", "--yes", "--no-install-recommends", *names, "iptables", "ca-certificates")
+    with signals.ignored():  # packages left half configured are the machine's trouble, not only ours
+        _apt("install", "--yes", "--no-install-recommends", *names, "iptables", "ca-certificates")
 
 
 def download(names: Sequence[str], *, into: Path) -> None:

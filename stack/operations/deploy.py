@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from stack import (
     compose,
     console,
+    data,
     envfile,
     environment,
+    errors,
     gate,
     git,
     inputs,
@@ -21,11 +23,13 @@ from stack import (
     report,
     run,
     settings,
+    signals,
     start,
 )
 from stack.engine import client as engine
 from stack.engine import containers, images, objects
 from stack.errors import Broken, Failure, Refused, Undone
+from stack.host import disk
 from stack.operations.provision import provision
 
 if TYPE_CHECKING:
@@ -34,10 +38,8 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.engine.images import Image
     from stack.settings import Settings
-
-
-INTERRUPTED = Refused("interrupted", why="somebody pressed Ctrl-C", fix="`./deploy.sh` again")
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,14 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
         provision(root)
     site = settings.load(root)
     with engine.connected() as client, lock.held(site, "deploy"):
-        preflight.name_is_ours(client, site)
+        preflight.machine(client, site)
         env = _environment_file(client, site)
-        preflight.check(client, site, env)
+        preflight.files(client, site, env)
         _network(client, site)
+        _data(client, site)
         candidate = _candidate(client, site, env)
         if candidate.new:
+            disk.need(disk.BUILD, objects.data_directory(client), "to build an image")
             _build(site, candidate, env)
         _start(client, site, candidate, env)
         console.progress(f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin")
@@ -86,6 +90,17 @@ def _network(client: DockerClient, site: Settings) -> None:
         step.say("created" if created else "")
 
 
+def _data(client: DockerClient, site: Settings) -> None:
+    """Say where the data is; never let Compose make a new, empty volume unnoticed."""
+    with console.step("Data") as step:
+        step.say(data.place(client, site))
+        for volume in data.left_alone(client, site):
+            console.warn(
+                f"volume {volume} holds a database that nothing uses. If it is this site's: "
+                f"DB_VOLUME={volume} in .env, or the old COMPOSE_PROJECT_NAME"
+            )
+
+
 def _candidate(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
     """Compare what an image would be made of with what the live one was made of."""
     with console.step("What changed") as step:
@@ -96,8 +111,14 @@ def _candidate(client: DockerClient, site: Settings, env: Mapping[str, str]) -> 
             step.say("nothing: no build")
             return Candidate(site.app_image, digest, new=False)
         release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
-        step.say("the application, its settings or the base image" if live else "everything: first build")
+        step.say(_what_changed(site, live))
         return Candidate(releases.image(site.site, release), digest, new=True)
+
+
+def _what_changed(site: Settings, live: Image | None) -> str:
+    if live:
+        return "the application, its settings or the base image"
+    return "the live release's image is gone: build anew" if site.app_image else "everything: first build"
 
 
 def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
@@ -127,20 +148,29 @@ def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None
 def _start(client: DockerClient, site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
     """Start the candidate and prove it; on failure the previous state comes back."""
     before = next(iter(containers.of_site(client, site.site, "app")), None)
+    if before:
+        images.keep_name(client, before.image_id, before.image)
     try:
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image)
         with console.step("Health, through the gate") as step:
             step.say(start.healthy(client, site))
-    except (Failure, KeyboardInterrupt) as trouble:
-        failure = trouble if isinstance(trouble, Failure) else INTERRUPTED
-        detail = report.of_app(client, site, env)
-        what = f"release {candidate.release} did not start"
-        if before is None:
-            raise _taken_down(site, what, failure, detail) from trouble
-        raise _way_back(client, site, before.image, what, failure, detail) from trouble
-    envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
+        with signals.ignored():
+            _record(site, candidate)
+    except (Failure, OSError, KeyboardInterrupt) as trouble:
+        with signals.ignored():
+            failure, detail = errors.of(trouble), report.of_app(client, site, env)
+            what = f"release {candidate.release} did not start"
+            if before is None:
+                raise _taken_down(site, what, failure, detail) from trouble
+            raise _way_back(client, site, before.image, what, failure, detail) from trouble
     gate.reload(site)
+
+
+def _record(site: Settings, candidate: Candidate) -> None:
+    """Make the candidate the live release: for plain Compose commands, and for the next deploy."""
+    data.remember(site)
+    envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
 
 
 def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Failure:

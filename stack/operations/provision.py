@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from stack import compose, console, envfile, run, settings
 from stack.engine import client as engine
+from stack.engine import objects
 from stack.errors import Refused
-from stack.host import base_images, daemon, packages
+from stack.host import base_images, daemon, disk, packages
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def _ensure_base_images(root: Path) -> str:
     config = settings.load(root)
     with engine.connected() as client:
         absent = base_images.absent(client, config)
+        if absent:
+            disk.need(disk.BASE_IMAGES, objects.data_directory(client), "for the base images")
         refused = base_images.pull(client, absent)
         if not refused:
             return "pulled" if absent else "present"

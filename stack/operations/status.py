@@ -42,7 +42,7 @@ def _facts(client: DockerClient, site: Settings) -> Facts:
     room = disk.room(objects.data_directory(client))
     return {
         "site": site.site,
-        "release": releases.of_image(app.image) if app else None,
+        "release": _release(app) if app else None,
         **_state(client, site, app),
         "gate": gate.health if gate and gate.running else "stopped",
         "gate_url": site.gate_url,
@@ -51,6 +51,11 @@ def _facts(client: DockerClient, site: Settings) -> Facts:
         "disk_free": room.free,
         "disk_total": room.total,
     }
+
+
+def _release(app: Container) -> str:
+    """Return what the image says of itself: plain Compose can have built it anew under an old name."""
+    return app.env.get("RELEASE") or releases.of_image(app.image)
 
 
 def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts:
@@ -67,6 +72,8 @@ def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts
         "cpu": used.cpu if used else None,
         "memory": used.memory if used else None,
         "memory_limit": app.memory_limit if app else None,
+        "pids": used.pids if used else None,
+        "pids_limit": app.pids_limit if app else None,
         "database": database,
         "media": media,
     }
@@ -97,6 +104,7 @@ def _lines(facts: Facts) -> list[str]:
         + (", killed for its memory" if facts["oom_killed"] else ""),
         "cpu": f"{_or_dash(facts['cpu'])} cores",
         "memory": f"{_bytes(facts['memory'])} of {_bytes(facts['memory_limit'])}",
+        "processes": f"{_or_dash(facts['pids'])} of {_or_dash(facts['pids_limit'])}",
         "database": _bytes(facts["database"]),
         "media": _bytes(facts["media"]),
         "disk": f"{_bytes(facts['disk_free'])} free of {_bytes(facts['disk_total'])}",

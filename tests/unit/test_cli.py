@@ -197,7 +197,7 @@ def test_ctrl_c_ends_a_real_process_with_130_and_no_traceback(tmp_path: Path) ->
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "Wait" in err
-    assert "failed after" in err
+    assert "interrupted after" in err
 
 
 @pytest.mark.parametrize("flag", ["--dry", "-R", "--echo", "--warn-only", "--command-timeout=5"])

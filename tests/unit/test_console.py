@@ -64,7 +64,7 @@ def test_a_step_that_fails_says_so_and_lets_the_error_through(capsys: pytest.Cap
 def test_a_step_that_is_interrupted_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(KeyboardInterrupt), console.step("Build"):
         raise KeyboardInterrupt
-    assert "failed after" in capsys.readouterr().err
+    assert "interrupted after" in capsys.readouterr().err
 
 
 def test_no_colours_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,6 +32,7 @@ STATS: dict[str, Any] = {
         "stats": {"total_inactive_file": 28_672, "inactive_file": 1},
         "limit": 805_306_368,
     },
+    "pids_stats": {"current": 19, "limit": 256},
 }
 STOPPED = {
     "cpu_stats": {"cpu_usage": {"total_usage": 0}, "throttling_data": {}},
@@ -60,6 +61,7 @@ def test_a_healthy_container_is_understood() -> None:
         restarts=0,
         started="2026-11-22T23:23:51.239283127Z",
         memory_limit=805306368,
+        pids_limit=256,
         health_log=("",),
         env={"RELEASE": "20261122T181500Z-0123456789ab", "PAYLOAD_SECRET": "a=b"},
     )
@@ -130,8 +132,8 @@ def test_other_sites_whose_application_answers_to_the_same_name_are_told(
     docker: Engine, client: DockerClient
 ) -> None:
     docker.answers["GET /containers/json"] = [
-        {"Id": str(n), "Labels": {"com.docker.compose.project": name}}
-        for n, name in enumerate(["shop", "museum", "cafe", "museum"])
+        engine.listed(engine.container(labels={"com.docker.compose.project": name}))
+        for name in ("shop", "museum", "cafe", "museum")
     ]
     assert containers.other_sites_called_app(client, "shop", "proxy") == ["cafe", "museum"]
     assert '"proxy"' in docker.server.requests[0].query
@@ -148,7 +150,7 @@ def usage(docker: Engine, client: DockerClient, app: Container, stats: dict[str,
 def test_load_is_in_cores_and_memory_without_what_the_kernel_would_give_back(
     docker: Engine, client: DockerClient, app: Container
 ) -> None:
-    assert usage(docker, client, app, STATS) == Usage(cpu=0.5, memory=77_524_992 - 28_672)
+    assert usage(docker, client, app, STATS) == Usage(cpu=0.5, memory=77_524_992 - 28_672, pids=19)
 
 
 def test_memory_is_understood_on_newer_kernels_too(
@@ -161,7 +163,7 @@ def test_memory_is_understood_on_newer_kernels_too(
 def test_a_container_that_stops_meanwhile_uses_nothing(
     docker: Engine, client: DockerClient, app: Container
 ) -> None:
-    assert usage(docker, client, app, STOPPED) == Usage(cpu=0.0, memory=0)
+    assert usage(docker, client, app, STOPPED) == Usage(cpu=0.0, memory=0, pids=0)
 
 
 # --- logs -------------------------------------------------------------------------

@@ -31,8 +31,7 @@ def gate(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     labels = {"com.docker.compose.project.working_dir": str(checkout)}
     with engine.running() as docker, serving(lambda _: Reply(200, "{}")) as made:
         monkeypatch.setenv("DOCKER_HOST", docker.host)
-        docker.answers["GET /containers/json"] = [{"Id": "gate0"}]
-        docker.answers["GET /containers/gate0/json"] = engine.container(labels=labels)
+        docker.has_containers(engine.container("gate", labels=labels))
         (checkout / ".env").write_text(f"HOST_PORT={made.port}\n")
         yield made
 

@@ -35,7 +35,7 @@ def test_the_first_deploy_makes_secrets_builds_starts_and_remembers(world: World
     release = deploy(world.root)
     assert RELEASE.fullmatch(release)
     assert world.live == f"shop:{release}"
-    assert world.ran() == ["version", "build", "up"]
+    assert world.ran() == ["build", "up"]
     assert world.dotenv["APP_IMAGE"] == f"shop:{release}"
     assert world.dotenv["COMPOSE_PROJECT_NAME"] == "shop"
     assert stat.S_IMODE((world.root / ".env.production").stat().st_mode) == 0o600
@@ -60,7 +60,7 @@ def test_a_deploy_with_nothing_new_builds_nothing_and_starts_the_same(world: Wor
     assert given
     world.docker.has_image(f"shop:{first}", labels={"inputs": given.group(1)})
     assert deploy(world.root) == first
-    assert world.ran() == ["version", "build", "up", "version", "up"]
+    assert world.ran() == ["build", "up", "up"]
     assert world.live == f"shop:{first}"
 
 
@@ -90,7 +90,7 @@ def test_a_build_that_fails_leaves_the_site_as_it_was(world: World) -> None:
     assert failure.code == 11
     assert failure.why == "failed to solve: no such file"
     assert "#9 1.2 step" in failure.detail
-    assert world.ran() == ["version", "build"]
+    assert world.ran() == ["build"]
     assert world.live == OLD
     assert (world.root / ".env").read_text() == before
 
@@ -121,7 +121,7 @@ def test_a_first_deploy_that_does_not_start_leaves_nothing_running(world: World)
     assert "nothing is left running" in failure.what
     assert failure.why == "app exits by itself with code 3"
     assert "cannot open database" in failure.detail
-    assert world.ran() == ["version", "build", "up", "down"]
+    assert world.ran() == ["build", "up", "down"]
     assert world.live is None
     assert "APP_IMAGE" not in world.dotenv
 
@@ -133,7 +133,7 @@ def test_a_release_that_does_not_start_gives_way_to_the_one_before(world: World)
     failure = failing(Undone, world)
     assert failure.code == 20
     assert "the previous one is back and healthy" in failure.what
-    assert world.ran() == ["version", "build", "up", "up"]
+    assert world.ran() == ["build", "up", "up"]
     assert world.live == OLD
     assert (world.root / ".env").read_text() == before
 
@@ -198,7 +198,7 @@ def test_a_checkout_reached_through_a_link_is_the_same_site(world: World, tmp_pa
 def test_a_compose_that_is_too_old_or_missing_is_refused(
     says: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COMPOSE_SAYS", says)
+    monkeypatch.setenv("PLUGIN_SAYS", says)
     failure = failing(Refused, world)
     assert "Docker Compose is missing or too old" in failure.what
     assert "2.24" in failure.why
@@ -223,7 +223,7 @@ def test_a_base_image_that_is_not_here_is_pulled(world: World) -> None:
 
     world.docker.answers["POST /images/create"] = pull
     deploy(world.root)
-    assert world.ran() == ["version", "build", "up"]
+    assert world.ran() == ["build", "up"]
 
 
 def test_a_second_deploy_at_once_is_refused(world: World) -> None:
@@ -247,6 +247,7 @@ def test_each_step_is_told_on_stderr(world: World, capsys: pytest.CaptureFixture
     steps = [
         "Environment file",
         "Network proxy",
+        "Data",
         "What changed",
         "Build ",
         "Start",

@@ -69,6 +69,7 @@ def machine(checkout: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(daemon, "restart", made.restart)
         monkeypatch.setattr("stack.engine.client.running_version", lambda: made.running)
         docker.answers["POST /images/create"] = Reply(500, '{"message": "dial tcp: no such host"}')
+        docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}
         docker.has_image(NAMES.node)
         docker.has_image(NAMES.caddy)
         yield made

@@ -34,6 +34,8 @@ FACTS: dict[str, Any] = {
     "cpu": 0.05,
     "memory": 77_524_992,
     "memory_limit": 805_306_368,
+    "pids": 19,
+    "pids_limit": 256,
     "database": 4096,
     "media": 0,
     "gate": "healthy",
@@ -95,6 +97,7 @@ def test_a_healthy_site_is_told_line_by_line() -> None:
         "restarts   0",
         "cpu        0.05 cores",
         "memory     73.9 MiB of 768.0 MiB",
+        "processes  19 of 256",
         "database   4.0 KiB",
         "media      0 B",
         "disk       5.0 GiB free of 20.0 GiB",
@@ -165,7 +168,9 @@ def test_a_second_site_that_makes_the_plain_name_ambiguous_is_warned_about(
 ) -> None:
     with engine.running() as docker:
         monkeypatch.setenv("DOCKER_HOST", docker.host)
-        others: list[dict[str, Any]] = [{"Id": "1", "Labels": {"com.docker.compose.project": "museum"}}]
+        others: list[dict[str, Any]] = [
+            engine.listed(engine.container(labels={"com.docker.compose.project": "museum"}))
+        ]
         answers = iter([[], [], others])
         docker.answers["GET /containers/json"] = lambda: next(answers)
         docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}

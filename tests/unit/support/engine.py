@@ -50,7 +50,7 @@ class Engine:
         self.answers[f"GET /images/{name}/json"] = {"Id": id_, "Size": 1000, "Config": {"Labels": labels}}
 
     def has_containers(self, *inspected: dict[str, Any]) -> None:
-        self.answers["GET /containers/json"] = [{"Id": attrs["Id"]} for attrs in inspected]
+        self.answers["GET /containers/json"] = [listed(attrs) for attrs in inspected]
         for attrs in inspected:
             self.answers[f"GET /containers/{attrs['Id']}/json"] = attrs
 
@@ -99,13 +99,27 @@ def container(service: str = "app", **changes: Any) -> dict[str, Any]:
         "Image": "sha256:dcb41b89d248",
         "RestartCount": taken["restarts"] or 0,
         "State": {**state, **changes},
-        "HostConfig": {"Memory": 805306368 if taken["memory"] is None else taken["memory"]},
+        "HostConfig": {
+            "Memory": 805306368 if taken["memory"] is None else taken["memory"],
+            "PidsLimit": 256,
+        },
         "Config": {
             "Image": taken["image"] or "shop:20261122T181500Z-0123456789ab",
             "Tty": False,
             "Labels": {**labels, **(taken["labels"] or {})},
             "Env": taken["env"] or ["RELEASE=20261122T181500Z-0123456789ab", "PAYLOAD_SECRET=a=b", "ODD"],
         },
+    }
+
+
+def listed(attrs: dict[str, Any]) -> dict[str, Any]:
+    """Return what `docker ps` says of it, as far as it is read."""
+    return {
+        "Id": attrs["Id"],
+        "Names": [f"/{attrs['Id']}"],
+        "Labels": attrs["Config"]["Labels"],
+        "Ports": [],
+        "Mounts": [],
     }
 
 

@@ -21,9 +21,10 @@ OLD = "shop:20260101T000000Z-000000000000"
 # `up` makes an image the live one; `build` says what it was given.
 DOCKER = """
 case " $* " in
-*" version "*) echo "$COMPOSE_SAYS" ;;
+*" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
-*" up "*) printf %s "$APP_IMAGE" >'{here}/live'; [ ! -e '{here}/up-breaks' ] || exit 1 ;;
+*" up "*) touch '{here}/volumes'
+  printf %s "$APP_IMAGE" >'{here}/live'; [ ! -e '{here}/up-breaks' ] || exit 1 ;;
 *" down "*) rm -f '{here}/live' ;;
 esac
 """
@@ -74,7 +75,9 @@ class World:
             [word for word in call if not word.startswith("-")] for call in self.programs.calls("docker")
         ]
         verbs = [call[2 if call[1] == "plain" else 1] for call in words]
-        return [verb for verb in verbs if verb not in ("config", "exec")]  # they only look, or touch the gate
+        return [
+            verb for verb in verbs if verb not in ("config", "exec", "version")
+        ]  # they only look, or touch the gate
 
     def has_deployed(self, image: str) -> None:
         """Set the world as a deploy of ``image`` would leave it."""
