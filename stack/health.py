@@ -29,6 +29,10 @@ class Answer:
         return self.status == 200
 
     @property
+    def timed_out(self) -> bool:
+        return self.status is None and self.said == "timed out"
+
+    @property
     def release(self) -> str | None:
         try:
             body = json.loads(self.said)

@@ -103,9 +103,10 @@ def base_image(client: DockerClient, name: str) -> Image:
 def _compose_is_new_enough() -> None:
     version = run.capture(compose.version())
     if not version.ok or not at_least(version.out, COMPOSE_MINIMUM):
+        found = version.out.strip()
         raise Refused(
-            f"Docker Compose is missing or too old: {version.out.strip() or version.err.strip()}",
-            why=f"the stack needs Compose {COMPOSE_MINIMUM} or newer",
+            f"Docker Compose is too old: {found}" if found else "Docker has no Compose here",
+            why=f"the stack needs Compose {COMPOSE_MINIMUM} or newer, as a plugin of Docker's",
             fix="run `./deploy.sh --provision` as root",
         )
 

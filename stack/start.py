@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from stack.console import Step
+    from stack.health import Answer
     from stack.settings import Settings
 
 
@@ -50,6 +51,12 @@ def healthy(client: DockerClient, site: Settings) -> str:
     answer = health.wait(site.gate_url + site.health_path, limit=site.start_limit, hopeless=hopeless)
     if not answer.healthy:
         limits = (report.exhausted(client, app) for app in containers.of_site(client, site.site, "app"))
-        why = next((limit for limit in limits if limit), report.reason_of_answer(answer))
+        why = next((limit for limit in limits if limit), _why(site, answer))
         raise Refused("the site is not healthy", why=why, fix="read the log: `bin/inv logs`")
     return f"200, release {answer.release or 'not told'}"
+
+
+def _why(site: Settings, answer: Answer) -> str:
+    if answer.timed_out:
+        return f"nothing answered within {site.start_limit} s"
+    return report.reason_of_answer(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from tests.support import site as sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from docker import DockerClient
 
@@ -41,8 +43,9 @@ def new_site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> 
     template = sites.copy_of_checkout(tmp_path_factory.mktemp("checkout"))
     with ExitStack() as stack:
 
-        def make(purpose: str, **values: str) -> Site:
-            site = sites.create(tmp_path_factory.mktemp(purpose), purpose, template, **values)
+        def make(purpose: str, directory: Path | None = None, **values: str) -> Site:
+            place = directory or tmp_path_factory.mktemp(purpose)
+            site = sites.create(place, purpose, template, **values)
             stack.callback(site.destroy)
             return site
 
@@ -85,9 +88,24 @@ def image(shop: Site) -> str:
 def sibling(new_site: Callable[..., Site], shop: Site, image: str) -> Callable[..., Site]:
     """Make sites that run the shop's image with the shop's secrets: for tests that are not about building."""
 
-    def make(purpose: str, **values: str) -> Site:
-        site = new_site(purpose, APP_IMAGE=image, **values)
+    def make(purpose: str, directory: Path | None = None, **values: str) -> Site:
+        site = new_site(purpose, directory, APP_IMAGE=image, **values)
         shutil.copy(shop.root / ".env.production", site.root)
         return site
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Make file systems in memory: ``small_disk("size=3m")``."""
+    with ExitStack() as stack:
+
+        def make(options: str) -> Path:
+            place = tmp_path / "disk"
+            place.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+            stack.callback(lambda: subprocess.run(["umount", "--lazy", place], check=True))
+            return place
+
+        yield make

@@ -140,19 +140,6 @@ def test_stop_of_a_site_that_does_not_run_is_nothing_to_do(new_site: Callable[..
     assert (done.returncode, "is not running" in done.stderr) == (0, True)
 
 
-def test_a_second_checkout_of_one_name_is_refused(site: Site, sibling: Callable[..., Site]) -> None:
-    other = sibling("twin")
-    other.set(COMPOSE_PROJECT_NAME=site.name)
-    before = site.container("app")
-    done = other.run("./deploy.sh")
-    assert done.returncode == 11
-    assert str(site.root) in done.stderr
-    for verb in ("stop", "restart"):
-        assert other.inv(verb).returncode == 11
-    assert site.container("app") == before
-    other.set(COMPOSE_PROJECT_NAME=other.name)
-
-
 def test_a_changed_configuration_of_the_gate_is_taken_over(site: Site) -> None:
     caddyfile, gate = site.root / "gate" / "Caddyfile", site.container("gate")
     whole = caddyfile.read_text()

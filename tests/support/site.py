@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVER_URL = "http://localhost:3000"
 TIMEOUT = 300  # seconds for one command; a build from nothing takes about 90
+
+
+VOLATILE = ("lock",)  # says who held it last
+
+
+@dataclass(frozen=True)
+class State:
+    """Containers with their starts, volumes with their births, files with their sums."""
+
+    containers: str
+    volumes: str
+    files: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -92,14 +105,53 @@ class Site:
     def post(self, path: str, **options: Any) -> requests.Response:
         return _direct().post(self.url + path, timeout=options.pop("timeout", 30), **options)
 
+    def build_on(self, image: str, *lines: str) -> None:
+        """Let builds take a second, on top of an image that is ready; ``lines`` go into its Dockerfile."""
+        head = (f"FROM {image}", "ARG RELEASE INPUTS", "ENV RELEASE=${RELEASE}", 'LABEL inputs="${INPUTS}"')
+        (self.root / "Dockerfile").write_text("\n".join([*head, *lines, ""]))
+
+    def starting(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command without waiting for it, deaf to nothing, its output in two pipes."""
+        return subprocess.Popen(
+            ["env", "--default-signal=INT,HUP,TERM", *argv],
+            cwd=self.root,
+            env={**os.environ, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def images(self) -> list[str]:
+        return self.run("docker", "images", "--quiet", self.name).stdout.split()
+
+    def state(self) -> State:
+        """Return what an operation that was refused leaves exactly as it was."""
+        project = f"label=com.docker.compose.project={self.name}"
+        containers = self.run("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", project)
+        ids = containers.stdout.split()
+        started = self.run("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
+        volumes = self.run("docker", "volume", "ls", "--quiet", "--filter", project).stdout.split()
+        made = self.run("docker", "volume", "inspect", "--format", "{{.Name}} {{.CreatedAt}}", *volumes)
+        return State(started.stdout if ids else "", made.stdout if volumes else "", self._files())
+
+    def _files(self) -> dict[str, str]:
+        ours = (path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink())
+        return {
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in ours
+            if path.name not in VOLATILE and "__pycache__" not in path.parts
+        }
+
     def destroy(self) -> None:
         """Remove everything that carries the site's name, and nothing else."""
+        if not self.root.exists():  # it was on a file system of its own, and never started anything
+            return
         if not (self.root / ".env.production").exists():
             (self.root / ".env.production").touch()
         shutil.copy(CHECKOUT / "docker-compose.yml", self.root)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
-        images = self.run("docker", "images", "--quiet", self.name).stdout.split()
-        if images:
+        if images := self.images():
             self.run("docker", "rmi", "--force", *images)
         self.run("docker", "network", "rm", self.network)
         # the cache of its builds, 150 MB each

@@ -200,7 +200,7 @@ def test_a_compose_that_is_too_old_or_missing_is_refused(
 ) -> None:
     monkeypatch.setenv("PLUGIN_SAYS", says)
     failure = failing(Refused, world)
-    assert "Docker Compose is missing or too old" in failure.what
+    assert "Docker Compose is too old" in failure.what
     assert "2.24" in failure.why
 
 

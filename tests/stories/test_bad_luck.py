@@ -1,0 +1,152 @@
+"""Releases that do not work, and a machine that gives out under way: what is told, and what is back."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack import envfile
+from tests.support import visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.site import Site
+
+BROKEN = 'CMD ["node", "-e", "console.log(process.env.PAYLOAD_SECRET); process.exit(3)"]'
+NEVER_HEALTHY = 'CMD ["node", "-e", "setInterval(() => {}, 1000)"]'
+GREEDY = 'CMD ["node", "-e", "const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))"]'
+FORK = "setInterval(() => require('child_process').spawn('sleep', ['60']).on('error', String))"
+FORKING = f'CMD ["node", "-e", "{FORK}"]'
+SLOW = 'CMD ["sh", "-c", "sleep 5; exec node server.js"]'
+LEAK = "process.on('SIGUSR2', () => { for (const all = [];;) all.push(Buffer.alloc(1 << 20, 1)) })"
+LEAKING = (
+    f'RUN echo "{LEAK}" > /home/node/leak.mjs',
+    "ENV NODE_OPTIONS=--import=/home/node/leak.mjs",
+)
+
+
+@pytest.fixture(scope="module")
+def live(sibling: Callable[..., Site], image: str) -> Site:
+    site = sibling("luck", START_LIMIT="8", APP_PIDS="64")
+    site.build_on(image)
+    site.deploy()
+    return site
+
+
+@pytest.fixture
+def site(live: Site, image: str) -> Iterator[Site]:
+    """Give a healthy site; afterwards its release, its settings and its data are as before."""
+    before, settings = live.status()["release"], (live.root / ".env").read_text()
+    post = visitor.editor(live).publish("kept")
+    yield live
+    live.build_on(image)
+    assert live.get(f"/api/posts/{post}").json()["title"] == "kept"
+    assert live.status()["release"] == before
+    assert (live.root / ".env").read_text() == settings
+
+
+@pytest.mark.parametrize(
+    ("flaw", "reason"),
+    [
+        (BROKEN, "app exits by itself with code 3"),
+        (NEVER_HEALTHY, "nothing answered within 8 s"),
+        (GREEDY, "app was killed: it needs more than its memory limit of 768 MiB"),
+        (FORKING, "app is at its limit of 64 processes and threads"),
+    ],
+    ids=["exits at once", "never healthy", "out of memory", "out of processes"],
+)
+def test_a_release_that_does_not_work_gives_way_to_the_previous_one(
+    flaw: str, reason: str, site: Site, image: str
+) -> None:
+    site.build_on(image, flaw)
+    done = site.run("./deploy.sh")
+    assert done.returncode == 20, done.stderr
+    assert "the previous one is back and healthy" in done.stderr
+    assert f"why: {reason}" in done.stderr
+    assert envfile.read(site.root / ".env.production")["PAYLOAD_SECRET"] not in done.stderr
+
+
+def test_a_previous_release_whose_name_was_taken_away_comes_back_all_the_same(site: Site, image: str) -> None:
+    live = envfile.read(site.root / ".env")["APP_IMAGE"]
+    subprocess.run(["docker", "rmi", "--force", live], check=True, capture_output=True)
+    site.build_on(image, BROKEN)
+    assert site.run("./deploy.sh").returncode == 20
+    assert site.is_healthy()
+
+
+def test_a_disk_that_is_full_when_a_release_is_recorded_leads_back(
+    sibling: Callable[..., Site], image: str, small_disk: Callable[[str], Path]
+) -> None:
+    site = sibling("filled", directory=small_disk("size=12m"))
+    site.build_on(image)
+    site.deploy()
+    before = envfile.read(site.root / ".env")["APP_IMAGE"]
+    site.build_on(image, SLOW)
+    with site.starting("./deploy.sh") as process:
+        assert process.stderr
+        told = [line for line in iter(process.stderr.readline, "") if fill_after_start(line, site)]
+        assert process.wait() == 20, told
+    (site.root / "full").unlink()
+    assert "No space left on device" in "".join(told)
+    assert envfile.read(site.root / ".env")["APP_IMAGE"] == before
+    assert site.status()["release"] == before.rpartition(":")[2]
+    site.destroy()
+
+
+def fill_after_start(line: str, site: Site) -> bool:
+    if re.match(r"  Start  ", line):
+        subprocess.run(
+            ["dd", "if=/dev/zero", f"of={site.root}/full", "bs=4k"], check=False, capture_output=True
+        )
+    return True
+
+
+def test_a_live_image_that_was_pruned_is_built_anew_for_the_same_data(live: Site) -> None:
+    post = visitor.editor(live).publish("before the prune")
+    before = envfile.read(live.root / ".env")["APP_IMAGE"]
+    assert live.run("./stop.sh").returncode == 0
+    subprocess.run(["docker", "rmi", "--force", before], check=True, capture_output=True)
+    done = live.run("./deploy.sh")
+    assert done.returncode == 0, done.stderr
+    assert "the live release's image is gone: build anew" in done.stderr
+    assert live.get(f"/api/posts/{post}").json()["title"] == "before the prune"
+    live.compose("down")
+    subprocess.run(["docker", "rmi", "--force", *live.images()], check=True, capture_output=True)
+    live.compose("up", "--detach", "--wait")
+    assert live.status()["release"] == "unreleased"  # what plain Compose built under the old name
+    assert live.get(f"/api/posts/{post}").json()["title"] == "before the prune"
+    live.deploy()
+
+
+def test_a_site_over_its_memory_limit_is_reported_by_status(sibling: Callable[..., Site], image: str) -> None:
+    site = sibling("greedy", APP_MEMORY="256m")
+    site.build_on(image, *LEAKING)
+    site.deploy()
+    assert site.status()["oom_killed"] is False
+    site.inside("app", "sh", "-c", "kill -USR2 $(cat /proc/1/task/1/children)")
+    deadline = time.monotonic() + 60
+    while not (told := site.status())["restarts"] and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert (told["restarts"], told["oom_killed"]) == (1, True)
+    assert "1, killed for its memory" in site.inv("status").stdout
+
+
+def test_two_deploys_at_once_the_second_is_told_at_once_who_is_at_work(site: Site, image: str) -> None:
+    site.build_on(image, "RUN sleep 4 && false")
+    with site.starting("./deploy.sh") as first:
+        assert first.stderr
+        next(line for line in iter(first.stderr.readline, "") if "What changed" in line)
+        began = time.monotonic()
+        second = site.run("./deploy.sh")
+        took = time.monotonic() - began
+        assert second.returncode == 12, second.stderr
+        assert f"deploy, process {first.pid}, since " in second.stderr
+        first.communicate()
+        assert first.returncode == 11
+    assert took < 1.0

@@ -1,0 +1,176 @@
+"""Ctrl-C, SIGTERM, a session that ends, and readers that go away, at each step of a deploy."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.support.site import Site
+
+# A release that takes a while to build and to start, so that there is time to interrupt it.
+SLOW = ("RUN sleep 2", 'CMD ["sh", "-c", "sleep 3; exec node server.js"]')
+UNTOUCHED, BACK = 130, 20
+STEPS = {
+    "Environment file": {UNTOUCHED},
+    "Network": {UNTOUCHED},
+    "Data": {UNTOUCHED},
+    "What changed": {UNTOUCHED},  # it is building now
+    "Build": {UNTOUCHED, BACK},  # it is just about to start
+    "Start": {BACK},  # it waits for health
+}
+
+
+@pytest.fixture(scope="module")
+def live(sibling: Callable[..., Site], image: str) -> Site:
+    site = sibling("cut")
+    site.build_on(image)
+    site.deploy()
+    site.build_on(image, *SLOW)
+    return site
+
+
+@pytest.fixture
+def site(live: Site) -> Iterator[Site]:
+    """Give a healthy site whose checkout holds another release; afterwards the old one answers as before."""
+    before, settings = live.status()["release"], (live.root / ".env").read_text()
+    post = visitor.editor(live).publish("kept")
+    yield live
+    assert live.get(f"/api/posts/{post}").json()["title"] == "kept"
+    assert live.status()["release"] == before
+    assert (live.root / ".env").read_text() == settings
+    assert leftovers(live) == []
+
+
+def leftovers(site: Site) -> list[str]:
+    """Return files that a broken-off operation forgot."""
+    return [path.name for path in site.root.iterdir() if re.match(r"\.\.|\.env.*\..{8}$", path.name)]
+
+
+def interrupted(site: Site, after: str, *signals: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """Deploy, and send signals when a step is over."""
+    with site.starting("./deploy.sh") as process:
+        assert process.stderr
+        told = []
+        for line in iter(process.stderr.readline, ""):
+            told.append(line)
+            if line.startswith(f"  {after}"):
+                for number in signals:
+                    process.send_signal(number)
+        out = process.stdout.read() if process.stdout else ""
+    return subprocess.CompletedProcess([], process.returncode, out, "".join(told))
+
+
+def assert_ended(done: subprocess.CompletedProcess[str], codes: set[int]) -> None:
+    assert done.returncode in codes, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    if done.returncode == BACK:
+        assert "the previous one is back and healthy" in done.stderr
+        assert "was received" in done.stderr
+
+
+@pytest.mark.parametrize("after", STEPS)
+def test_ctrl_c_leaves_the_site_as_it_was_or_leads_back(after: str, site: Site) -> None:
+    before = site.state()
+    done = interrupted(site, after, signal.SIGINT)
+    assert_ended(done, STEPS[after])
+    if done.returncode == UNTOUCHED:
+        assert site.state() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize("after", ["What changed", "Start"])
+def test_a_session_that_ends_leaves_the_site_as_it_was_or_leads_back(
+    after: str, number: signal.Signals, site: Site
+) -> None:
+    assert_ended(interrupted(site, after, number), STEPS[after])
+
+
+def test_ctrl_c_pressed_again_and_again_does_not_break_off_the_way_back(site: Site) -> None:
+    done = interrupted(site, "Start", *[signal.SIGINT, signal.SIGHUP, signal.SIGTERM] * 3)
+    assert_ended(done, {BACK})
+    assert "going on: what has begun must not be left half done" in done.stderr
+
+
+def test_a_terminal_that_is_closed_during_the_build_leaves_the_site_as_it_was(site: Site) -> None:
+    before = site.state()
+    assert closed_terminal(site, b"Build") == UNTOUCHED
+    assert site.state() == before
+
+
+def test_a_terminal_that_is_closed_during_the_start_leads_back(site: Site) -> None:
+    assert closed_terminal(site, b"Health") == BACK
+
+
+def closed_terminal(site: Site, when: bytes) -> int:
+    """Deploy in a terminal, close it at a step, and return the exit code."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(site.root)
+        os.execv("./deploy.sh", ["./deploy.sh"])  # noqa: S606 - in the terminal that was forked
+    seen = b""
+    while when not in seen:
+        seen += os.read(terminal, 4096)
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def test_progress_that_nobody_reads_ends_a_deploy_before_anything_is_touched(site: Site) -> None:
+    before = site.state()
+    with site.starting("./deploy.sh") as process:
+        assert process.stderr
+        process.stderr.close()
+        assert process.wait() == UNTOUCHED
+    assert site.state() == before
+
+
+def test_progress_that_nobody_reads_any_more_leads_back_from_a_start(site: Site) -> None:
+    with site.starting("./deploy.sh") as process:
+        assert process.stderr
+        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Build"))
+        process.stderr.close()
+        assert process.wait() == BACK
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-", "| true"])
+def test_a_closed_output_does_not_keep_a_deploy_from_its_end(redirection: str, shop: Site) -> None:
+    done = shop.run("bash", "-o", "pipefail", "-c", f"./deploy.sh {redirection}")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert shop.is_healthy()
+
+
+def test_a_first_deploy_that_is_interrupted_leaves_nothing_running(
+    sibling: Callable[..., Site], image: str
+) -> None:
+    site = sibling("first")
+    site.build_on(image, *SLOW)
+    done = interrupted(site, "Start", signal.SIGINT)
+    assert done.returncode == BACK, done.stderr
+    assert "nothing is left running" in done.stderr
+    assert site.state().containers == ""
+
+
+def test_a_stop_that_is_interrupted_can_be_repeated(site: Site, image: str) -> None:
+    with site.starting("./stop.sh") as process:
+        time.sleep(0.6)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() in {0, 130}
+    assert site.run("./stop.sh").returncode == 0
+    assert site.state().containers == ""
+    site.build_on(image)
+    site.deploy()
+    site.build_on(image, *SLOW)
