@@ -20,6 +20,13 @@ from typing import ClassVar
 
 from invoke.exceptions import Exit
 
+INTERRUPTIONS = {
+    "": "interrupted",
+    "SIGINT": "interrupted by Ctrl-C",
+    "SIGTERM": "interrupted by SIGTERM: somebody, or the machine, ended it",
+    "SIGHUP": "interrupted by SIGHUP: the session or the reader of its output has gone",
+}
+
 
 class Failure(Exit):
     """What happened, why, and what to do about it; ``detail`` is shown below (logs, listings)."""
@@ -67,8 +74,7 @@ def of(trouble: BaseException) -> Failure:
     if isinstance(trouble, Failure):
         return trouble
     if isinstance(trouble, KeyboardInterrupt):
-        why = f"{trouble.args[0] if trouble.args else 'SIGINT'} was received (Ctrl-C, or the session ended)"
-        return Refused("interrupted", why=why, fix="run it again")
+        return Refused("interrupted", why=INTERRUPTIONS[str(*trouble.args)], fix="run it again")
     place = getattr(trouble, "filename", None) or "something on this machine"
     full = getattr(trouble, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
     return Refused(

@@ -61,6 +61,16 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
         provision(root)
     site = settings.load(root)
     with engine.connected() as client, lock.held(site, "deploy"):
+        env, candidate = _prepare(client, site)
+        _start(client, site, candidate, env)
+        console.progress(f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin")
+        _warn_without_users(site)
+    return candidate.release
+
+
+def _prepare(client: DockerClient, site: Settings) -> tuple[dict[str, str], Candidate]:
+    """Do all that can be done while the site is as it was."""
+    try:
         preflight.machine(client, site)
         env = _environment_file(client, site)
         preflight.files(client, site, env)
@@ -70,10 +80,10 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
         if candidate.new:
             disk.need(disk.BUILD, objects.data_directory(client), "to build an image")
             _build(site, candidate, env)
-        _start(client, site, candidate, env)
-        console.progress(f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin")
-        _warn_without_users(site)
-    return candidate.release
+    except KeyboardInterrupt:
+        console.progress("interrupted; the site is as it was")
+        raise
+    return env, candidate
 
 
 def _environment_file(client: DockerClient, site: Settings) -> dict[str, str]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.support.site import Site
 
 # A release that takes a while to build and to start, so that there is time to interrupt it.
-SLOW = ("RUN sleep 2", 'CMD ["sh", "-c", "sleep 3; exec node server.js"]')
+SLOW = ("RUN sleep 1", 'CMD ["sh", "-c", "sleep 2; exec node server.js"]')
 UNTOUCHED, BACK = 130, 20
 STEPS = {
     "Environment file": {UNTOUCHED},
@@ -78,7 +78,9 @@ def assert_ended(done: subprocess.CompletedProcess[str], codes: set[int]) -> Non
     assert done.stdout == ""
     if done.returncode == BACK:
         assert "the previous one is back and healthy" in done.stderr
-        assert "was received" in done.stderr
+        assert "why: interrupted by " in done.stderr
+    else:
+        assert "interrupted; the site is as it was" in done.stderr
 
 
 @pytest.mark.parametrize("after", STEPS)
