@@ -12,7 +12,7 @@ import pytest
 from stack import settings
 from stack.engine.client import connected
 from stack.errors import Refused
-from tests.support import proxies
+from tests.support import datacentre, proxies
 from tests.support import site as sites
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from tests.support.datacentre import System
     from tests.support.site import Site
+    from tests.support.vps import Vps
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +93,10 @@ def sibling(new_site: Callable[..., Site], shop: Site, image: str) -> Callable[.
         return site
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rent(engine: DockerClient) -> Iterator[Callable[[System], Vps]]:
+    """Rent servers: ``rent(datacentre.FRESH)``. Each is given back at the end of the session."""
+    with datacentre.opened(engine) as office:
+        yield office
