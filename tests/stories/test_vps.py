@@ -23,7 +23,7 @@ CLONE = f"git clone --quiet {datacentre.ADDRESS} shop"
 SHOP = "/root/shop"
 INSTALLED = "dpkg-query --show"
 FILES = (
-    "find . -path ./.venv -prune -o -type f ! -path './.git/*' ! -name .venv.lock -print0"
+    "find . -path ./.venv -prune -o -type f ! -path './.git/*' ! -name .venv.lock ! -name '*.pyc' -print0"
     " | sort -z | xargs -0 sha256sum"
 )
 CONTAINERS = "docker ps --all --quiet --no-trunc | sort; docker volume ls --quiet | sort"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -151,7 +150,8 @@ def _remove_what_broken_runs_left(client: DockerClient) -> None:
             client.images.remove(str(image.id), force=True)
     for directory in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*"):
         if _is_gone(directory.name.removeprefix(SCRATCH).rpartition("-")[0]):
-            shutil.rmtree(directory)
+            # a bootstrap that outlived its run may be at work there: the next run removes the rest
+            subprocess.run(["rm", "-rf", "--one-file-system", str(directory)], check=False)
 
 
 def _is_gone(owner: str) -> bool:
