@@ -94,7 +94,9 @@ def _bootstrap(system: System, scratch: Path, archive: Path) -> list[str]:
     pip.write_text(f"[global]\ncert = {CERTIFICATES}\n")
     git.write_text(f'[url "file://{REPOSITORY}"]\n\tinsteadOf = {ADDRESS}\n[safe]\n\tdirectory = *\n')
     files = {CERTIFICATES: CERTIFICATES, pip: "/etc/pip.conf", git: "/etc/gitconfig"}
+    unseen = ["unshare", "--mount"] if os.geteuid() == 0 else []  # its mounts end with it, however it ends
     return [
+        *unseen,
         "mmdebstrap",
         "--quiet",
         "--variant=minbase",
