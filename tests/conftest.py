@@ -13,7 +13,7 @@ import pytest
 from stack import settings
 from stack.engine.client import connected
 from stack.errors import Refused
-from tests.support import proxies
+from tests.support import datacentre, proxies
 from tests.support import site as sites
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from tests.support.datacentre import System
     from tests.support.site import Site
+    from tests.support.vps import Vps
 
 
 @pytest.fixture(scope="session")
@@ -109,3 +111,10 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
             return place
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def rent(engine: DockerClient) -> Iterator[Callable[[System], Vps]]:
+    """Rent servers: ``rent(datacentre.FRESH)``. Each is given back at the end of the session."""
+    with datacentre.opened(engine) as office:
+        yield office

@@ -42,9 +42,9 @@ class Editor:
         return path[path.index("/api/media/file/") :]
 
 
-def editor(site: Site) -> Editor:
+def editor(site: Site, *, email: str = EMAIL) -> Editor:
     """Log in; on a new site, be the first to register."""
-    credentials = {"email": EMAIL, "password": PASSWORD}
+    credentials = {"email": email, "password": PASSWORD}
     if not site.get("/api/users/init").json()["initialized"]:
         registered = site.post("/api/users/first-register", json=credentials)
         assert registered.status_code == 200, registered.text

@@ -1,0 +1,194 @@
+"""A VPS as one rents it, the README followed word for word on it, and VPSs on which something is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
+from tests.support import datacentre, readme, visitor
+from tests.support.site import copy_of_checkout
+from tests.support.vps import ENGINE_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.support.datacentre import System
+    from tests.support.vps import Vps
+
+CLONE = f"git clone --quiet {datacentre.ADDRESS} shop"
+SHOP = "/root/shop"
+INSTALLED = "dpkg-query --show"
+FILES = (
+    "find . -path ./.venv -prune -o -type f ! -path './.git/*' ! -name .venv.lock ! -name '*.pyc' -print0"
+    " | sort -z | xargs -0 sha256sum"
+)
+CONTAINERS = "docker ps --all --quiet --no-trunc | sort; docker volume ls --quiet | sort"
+EVERYTHING = f"{CONTAINERS}; docker images --quiet | sort; docker network ls --format '{{{{.Name}}}}' | sort"
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A server on which the README was followed, and what was published before its last block."""
+
+    vps: Vps
+    title: str
+    file: str
+    picture: bytes
+
+
+@pytest.fixture(scope="module")
+def followed(rent: Callable[[System], Vps]) -> Followed:
+    """Type every block of the README; before the last one, publish and upload something."""
+    *until_it_runs, down_and_up = readme.runnable("vps")
+    assert down_and_up.split() == ["./stop.sh", "./deploy.sh"]
+    vps, where, picture = rent(datacentre.FRESH), ".", visitor.picture()
+    for block in until_it_runs:
+        where = _type(vps, block, where)
+    assert where == SHOP
+    with vps.visited("shop") as site:
+        editor = visitor.editor(site, email="you@example.com")
+        editor.publish("Written on a VPS")
+        file = editor.upload("red.png", picture)
+    _type(vps, down_and_up, where)
+    return Followed(vps, "Written on a VPS", file, picture)
+
+
+@pytest.fixture
+def shop(followed: Followed) -> Iterator[Vps]:
+    """Give the server with its site up, and see that the site was left so, as it was."""
+    vps = followed.vps
+    before = vps.says(CONTAINERS)
+    yield vps
+    assert vps.says(CONTAINERS) == before
+    _is_healthy(vps)
+
+
+@pytest.fixture
+def ann(shop: Vps) -> Iterator[str]:
+    """Make an ordinary user with a clone of her own, set up for what root's site was built of."""
+    shop.add_user("ann")
+    shop.says(CLONE, user="ann")
+    values = "COMPOSE_PROJECT_NAME=ann\nHOST_PORT=3001\nPROXY_NETWORK=ann"
+    shop.says(f"printf '{values}\n' | cat {SHOP}/.env - > /home/ann/shop/.env")
+    shop.says(f"install -o ann -m 600 {SHOP}/.env.production /home/ann/shop")
+    yield "ann"
+    shop.says("cd /home/ann/shop && docker compose down --volumes && (docker network rm ann || true)")
+    shop.says("userdel --remove ann")
+
+
+@pytest.fixture
+def small_disk(shop: Vps) -> Iterator[Vps]:
+    """Leave 300 MB to the engine, and give it its disk back."""
+    shop.stop_engine()
+    shop.says(f"mount -t tmpfs -o size=300m none {ENGINE_DATA}")
+    yield shop
+    shop.stop_engine()
+    shop.says(f"umount {ENGINE_DATA}")
+    shop.start_engine()
+
+
+@pytest.fixture(scope="module")
+def old(rent: Callable[[System], Vps]) -> Vps:
+    """Give a Debian 12 with its own engine running, and a clone."""
+    vps = rent(datacentre.OLD_ENGINE)
+    vps.start_engine()
+    vps.says(CLONE)
+    return vps
+
+
+def test_without_python3_venv_a_deploy_is_refused_and_leaves_nothing_behind(
+    rent: Callable[[System], Vps], tmp_path: Path
+) -> None:
+    bare = rent(datacentre.FRESH)
+    bare.put(copy_of_checkout(tmp_path), SHOP)
+    before = bare.says(f"{FILES}; {INSTALLED}", directory=SHOP)
+    done = bare.run("./deploy.sh", directory=SHOP)
+    assert done.returncode == 11, done.stderr
+    assert done.stderr.startswith("error: python3 cannot make a virtual environment")
+    assert "fix: apt-get install python3-venv" in done.stderr
+    assert bare.says(f"{FILES}; {INSTALLED}", directory=SHOP) == before
+    assert bare.run("ls .venv", directory=SHOP).returncode != 0
+
+
+def test_whoever_follows_the_readme_on_a_bare_vps_has_a_site_whose_data_outlives_a_stop(
+    followed: Followed,
+) -> None:
+    with followed.vps.visited("shop") as site:
+        posts = site.get("/api/posts").json()["docs"]
+        assert [post["title"] for post in posts] == [followed.title]
+        assert site.get(followed.file).content == followed.picture
+        assert site.get("/admin/login").ok
+    env = followed.vps.says("cat .env.production", directory=SHOP)
+    assert "\nNEXT_PUBLIC_SERVER_URL=https://shop.example.com\n" in env
+
+
+def test_an_engine_that_is_stopped_is_named_and_brings_the_site_back_by_itself(shop: Vps) -> None:
+    shop.stop_engine()
+    done = {command: shop.run(command, directory=SHOP) for command in ("./deploy.sh", "bin/inv status")}
+    shop.start_engine()
+    for command, told in done.items():
+        assert told.returncode == 11, f"{command}: {told.stderr}"
+        assert "error: no Docker engine is running here" in told.stderr
+
+
+def test_a_user_outside_group_docker_is_refused_and_told_of_the_group(shop: Vps, ann: str) -> None:
+    done = shop.run("./deploy.sh", user=ann, directory="shop")
+    assert done.returncode == 11, done.stderr
+    assert "error: no permission to talk to the Docker engine" in done.stderr
+    assert "fix: `sudo usermod -aG docker $USER`" in done.stderr
+
+
+def test_a_user_in_group_docker_deploys_and_stops_without_root(shop: Vps, ann: str) -> None:
+    shop.says(f"usermod -aG docker {ann}")
+    deployed = shop.run("./deploy.sh", user=ann, directory="shop")
+    assert deployed.returncode == 0, deployed.stderr
+    assert "nothing: no build" in deployed.stderr
+    shop.says("curl --fail --silent http://127.0.0.1:3001/api/health")
+    stopped = shop.run("./stop.sh", user=ann, directory="shop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert shop.says("find /home/ann ! -user ann") == ""
+
+
+def test_with_300_mb_of_disk_one_error_says_how_much_is_free_and_nothing_is_made(small_disk: Vps) -> None:
+    before = small_disk.says(FILES, directory=SHOP)
+    done = small_disk.run("./deploy.sh --provision", directory=SHOP)
+    assert done.returncode == 11, done.stderr
+    assert done.stderr.count("error: ") == 1
+    assert "free" in done.stderr
+    assert small_disk.says(EVERYTHING).split() == ["bridge", "host", "none"]
+    assert small_disk.says(FILES, directory=SHOP) == before
+
+
+def test_an_engine_that_is_too_old_is_refused_and_nothing_is_touched(old: Vps) -> None:
+    look = f"{FILES}; {INSTALLED}; {EVERYTHING}"
+    before = old.says(look, directory=SHOP)
+    done = old.run("./deploy.sh", directory=SHOP)
+    assert done.returncode == 11, done.stderr
+    assert "error: the Docker engine is too old: 20.10" in done.stderr
+    assert "needs 25" in done.stderr
+    assert old.says(look, directory=SHOP) == before
+
+
+def test_provision_replaces_an_engine_that_is_too_old(old: Vps) -> None:
+    assert old.says("docker version --format '{{.Server.Version}}'").startswith("20.10")
+    done = old.run("bin/inv provision", directory=SHOP)
+    assert done.returncode == 0, done.stderr
+    engine = old.says("docker version --format '{{.Server.Version}}'")
+    assert at_least(engine, ENGINE_MINIMUM)
+    assert at_least(old.says("docker compose version --short"), COMPOSE_MINIMUM)
+    assert old.says("bin/inv status", directory=SHOP).startswith("site       shop\n")
+
+
+def _type(vps: Vps, block: str, where: str) -> str:
+    """Type a block as it stands, with a password for what asks; return where one is afterwards."""
+    done = vps.run(f"{block}\npwd", directory=where, stdin=f"{visitor.PASSWORD}\n")
+    assert done.returncode == 0, f"{block}\n{done.stderr}"
+    return done.stdout.splitlines()[-1]
+
+
+def _is_healthy(vps: Vps) -> None:
+    vps.wait_for("curl --fail --silent http://127.0.0.1:3000/api/health")

@@ -1,0 +1,16 @@
+"""The commands of the README, as they stand there."""
+
+from __future__ import annotations
+
+import re
+
+from tests.support.site import CHECKOUT
+
+MARK = "<!-- runnable: "
+BLOCK = re.compile(rf"^{MARK}(\w+) -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def runnable(where: str, text: str = "") -> list[str]:
+    """Return the shell blocks that are marked as runnable in a place, in their order."""
+    found: list[tuple[str, str]] = BLOCK.findall(text or (CHECKOUT / "README.md").read_text())
+    return [block for place, block in found if place == where]
