@@ -118,7 +118,7 @@ def copy_of_checkout(directory: Path) -> Path:
 def create(directory: Path, purpose: str, template: Path, **values: str) -> Site:
     """Copy a checkout to ``directory``, and give the copy its settings."""
     name = f"test-{purpose}-{uuid.uuid4().hex[:6]}"
-    site = Site(root=directory / name, name=name, port=_free_port(), network=f"{name}-proxy")
+    site = Site(root=directory / name, name=name, port=free_port(), network=f"{name}-proxy")
     shutil.copytree(template, site.root, symlinks=True)
     (site.root / ".venv").symlink_to(sys.prefix)
     mine = settings.load(CHECKOUT)
@@ -139,7 +139,7 @@ def _tracked() -> list[str]:
     return [name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).is_file()]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
