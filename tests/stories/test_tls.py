@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -137,6 +138,21 @@ def test_the_gate_reads_a_list_of_addresses_from_the_right(
     with _nginx_that_appends(scene(told)) as visitor:
         seen = visitor.get(f"{ADDRESS}/", headers={"X-Forwarded-For": LIE}).json()
     assert seen["x-forwarded-for"] == seen["x-real-ip"] == proxies.gateway(street)
+
+
+def test_a_streamed_page_passes_at_once_where_nginx_does_not_buffer(
+    scene: Callable[[Site], Scene], told: Site
+) -> None:
+    server = documented.in_a_container(scene(told))
+    unbuffered = server.replace("proxy_pass", "proxy_buffering off;\nproxy_pass")
+    with documented.nginx(scene(told), unbuffered) as visitor:
+        documented.wait_until_open(visitor)
+        began = time.monotonic()
+        page = visitor.get(f"{ADDRESS}/slow", stream=True)
+        parts = [(part, time.monotonic() - began) for part in page.iter_content(len("first"))]
+    (first, soon), (last, late) = parts
+    assert (first, last) == (b"first", b"last")
+    assert soon < 1 < late
 
 
 def test_a_private_address_is_taken_for_a_proxy_unless_the_proxies_are_named(told: Site) -> None:

@@ -1,4 +1,4 @@
-"""An application that only tells what reached it: the headers, and the sha256 of the body."""
+"""An application that only tells what reached it: headers, and the sha256 of the body. `/slow` streams."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ APP = """
       - -e
       - |
         require('http').createServer((request, response) => {
+          if (request.url === '/slow') {
+            response.write('first')
+            return setTimeout(() => response.end('last'), 2000)
+          }
           const body = require('crypto').createHash('sha256')
           request.on('data', (part) => body.update(part))
           request.on('end', () => {
