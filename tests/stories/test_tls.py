@@ -210,9 +210,11 @@ def _trusting(site: Site, proxies: str) -> Iterator[None]:
     """Let the gate believe these addresses only."""
     site.set(TRUSTED_PROXIES=proxies)
     site.compose("up", "--detach", "--no-build", "--no-deps", "--wait", "gate")
-    yield
-    site.set(TRUSTED_PROXIES="private_ranges")
-    site.compose("up", "--detach", "--no-build", "--no-deps", "--wait", "gate")
+    try:
+        yield
+    finally:
+        site.set(TRUSTED_PROXIES="private_ranges")
+        site.compose("up", "--detach", "--no-build", "--no-deps", "--wait", "gate")
 
 
 def _seen(site: Site, told: str) -> str:
