@@ -11,8 +11,7 @@ import pytest
 import requests
 
 from stack import settings
-from tests.spec import checks
-from tests.support import visitor
+from tests.support import echo, visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,14 +22,6 @@ if TYPE_CHECKING:
 
 HOLD_LIMIT = 8  # seconds; a minute in production
 HOLD, RELEASE = ("touch", "/run/gate/hold"), ("rm", "-f", "/run/gate/hold")
-ECHO = """
-services:
-  app:
-    command:
-      - node
-      - -e
-      - "require('http').createServer((q, s) => s.end(JSON.stringify(q.headers))).listen(3000)"
-"""
 LIAR = """
 const socket = require('dgram').createSocket('udp4')
 const address = process.argv[1].split('.').map(Number)
@@ -121,7 +112,7 @@ def test_the_gate_is_well_while_it_holds(site: Site) -> None:
 
 
 def test_a_forged_client_address_is_not_handed_on(sibling: Callable[..., Site]) -> None:
-    site = _started(sibling("echo"), override=ECHO)
+    site = echo.start(sibling("echo"))
     forged = {"X-Forwarded-For": "198.51.100.7, 203.0.113.9", "X-Real-IP": "198.51.100.7"}
     seen = json.loads(site.get("/", headers=forged).text)
     assert (seen["x-forwarded-for"], seen["x-real-ip"]) == ("203.0.113.9", "203.0.113.9")
@@ -192,13 +183,3 @@ def _node_image(site: Site) -> str:
 
 def _titles(site: Site) -> set[str]:
     return {post["title"] for post in site.get("/api/posts?limit=1000").json()["docs"]}
-
-
-def _started(site: Site, *, override: str) -> Site:
-    checks.prepare(site)
-    (site.root / "docker-compose.override.yml").write_text(override)
-    site.compose("up", "--detach", "--no-build")
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not site.is_healthy():
-        time.sleep(0.2)
-    return site

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -55,7 +56,15 @@ def editor(site: Site, *, email: str = EMAIL) -> Editor:
 
 def picture(colour: tuple[int, int, int] = (200, 40, 40), side: int = 32) -> bytes:
     """Return a small PNG of one colour."""
-    rows = (b"\0" + bytes(colour) * side) * side
+    return _png(side, (b"\0" + bytes(colour) * side) * side)
+
+
+def noise(side: int = 1200) -> bytes:
+    """Return a PNG that cannot be compressed: three bytes a pixel."""
+    return _png(side, b"".join(b"\0" + os.urandom(3 * side) for _ in range(side)))
+
+
+def _png(side: int, rows: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         _chunk(kind, data)
