@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import settings
+from stack import envfile, settings
 from stack.engine.client import connected
 from stack.errors import Refused
 from tests.support import datacentre, proxies
@@ -56,10 +55,12 @@ def new_site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A site, and what its first deploy said on stderr."""
+    """A site, what its first deploy said on stderr, its image and the `.env.production` it was built with."""
 
     site: Site
     told: str
+    image: str
+    env: str
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +71,9 @@ def first_deploy(new_site: Callable[..., Site], tmp_path_factory: pytest.TempPat
     link.symlink_to(site.root / "deploy.sh")
     done = site.run(str(link), cwd=link.parent)
     assert done.returncode == 0, done.stderr
-    assert settings.load(site.root).app_image == f"{site.name}:{done.stdout.splitlines()[-1]}"
-    return Deployed(site, done.stderr)
+    image = settings.load(site.root).app_image
+    assert image == f"{site.name}:{done.stdout.splitlines()[-1]}"
+    return Deployed(site, done.stderr, image, (site.root / ".env.production").read_text())
 
 
 @pytest.fixture(scope="session")
@@ -81,18 +83,18 @@ def shop(first_deploy: Deployed) -> Site:
 
 
 @pytest.fixture(scope="session")
-def image(shop: Site) -> str:
+def image(first_deploy: Deployed) -> str:
     """Give the name of the image that the first deploy built."""
-    return settings.load(shop.root).app_image
+    return first_deploy.image
 
 
 @pytest.fixture(scope="session")
-def sibling(new_site: Callable[..., Site], shop: Site, image: str) -> Callable[..., Site]:
+def sibling(new_site: Callable[..., Site], first_deploy: Deployed) -> Callable[..., Site]:
     """Make sites that run the shop's image with the shop's secrets: for tests that are not about building."""
 
     def make(purpose: str, directory: Path | None = None, **values: str) -> Site:
-        site = new_site(purpose, directory, APP_IMAGE=image, **values)
-        shutil.copy(shop.root / ".env.production", site.root)
+        site = new_site(purpose, directory, APP_IMAGE=first_deploy.image, **values)
+        envfile.replace(site.root / ".env.production", first_deploy.env, mode=0o600)
         return site
 
     return make
