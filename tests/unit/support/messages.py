@@ -30,7 +30,8 @@ class Message:
 
 
 def all_messages() -> set[Message]:
-    modules = [ast.parse(path.read_text()) for path in sorted((ROOT / "stack").rglob("*.py"))]
+    files = [ROOT / "tasks.py", *sorted((ROOT / "stack").rglob("*.py"))]
+    modules = [ast.parse(path.read_text()) for path in files]
     functions = {node.name: node for tree in modules for node in ast.walk(tree) if isinstance(node, Function)}
     calls = [node for tree in modules for node in ast.walk(tree) if isinstance(node, ast.Call)]
     found = set()
