@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,16 +13,17 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from stack import arrival, envfile, environment
+from stack import problems as problems_of
 from stack.problems import ERROR
 from stack.settings import load
 from tests.unit.support import compose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tests.unit.support.programs import Programs
 
+ROOT = Path(environment.__file__).resolve().parents[1]
 NAMES = ("A", "B", "AB", "a", "A.B", "A-B", "_")
 
 
@@ -134,6 +137,27 @@ def test_nobody_else_can_read_the_copy_and_it_is_gone_afterwards(tmp_path: Path,
     assert {path.name for path in tmp_path.iterdir()} == {"programs"}
 
 
+def documented() -> list[tuple[str, str, str]]:
+    """Return the rows of the table of traps: what is written, what arrives, what is said of it."""
+    text = (ROOT / "docs" / "environment.md").read_text()
+    return re.findall(r"^\| `([^`]+)` \| (?:`([^`]+)`)? ?\| (fine|refused)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("line", "value", "verdict"), documented())
+def test_what_the_documentation_says_of_a_line_is_so(
+    line: str, value: str, verdict: str, tmp_path: Path
+) -> None:
+    text = f"{line}\n"
+    found = [*problems_of.of_lines(envfile.lines(text)), *problems(text, tmp_path)]
+    assert bool(found) is (verdict == "refused")
+    if value:
+        assert list(environment_of([text.encode()], tmp_path, shell="")[0].values()) == [value]
+
+
+def test_every_row_of_the_documentation_is_looked_at() -> None:
+    assert len(documented()) == 14
+
+
 # --- on random files ------------------------------------------------------------------------------
 
 names = st.sampled_from(NAMES)
@@ -153,15 +177,17 @@ file = st.tuples(
 ).map(lambda parts: parts[0] + "".join(f"{text}{parts[2]}" for text in parts[1]))
 
 
-def environment_of(files: Sequence[bytes], directory: Path) -> list[dict[str, str]]:
-    """Return what each of the files gives to a container, where the shell has other values for all names."""
+def environment_of(
+    files: Sequence[bytes], directory: Path, *, shell: str = "of the shell"
+) -> list[dict[str, str]]:
+    """Return what each of the files gives to a container, where the shell has ``shell`` for each name."""
     services = {}
     for number, content in enumerate(files):
         (directory / f"file{number}").write_bytes(content)
         services[f"s{number}"] = {"image": "none", "env_file": [f"file{number}"]}
     (directory / "compose.yaml").write_text(json.dumps({"name": "oracle", "services": services}))
-    shell = {**os.environ, **dict.fromkeys((*NAMES, "ab", "b", "ba", "aa", "bb"), "of the shell")}
-    told = json.loads(compose.config(directory, "--format", "json", env=shell))["services"]
+    env = {**os.environ, **dict.fromkeys((*NAMES, "ab", "b", "ba", "aa", "bb"), shell)}
+    told = json.loads(compose.config(directory, "--format", "json", env=env))["services"]
     return [
         {key: str(value).replace("$$", "$") for key, value in (told[name].get("environment") or {}).items()}
         for name in services
