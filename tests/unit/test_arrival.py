@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 
 from stack import arrival, envfile, environment
@@ -211,7 +211,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(max_examples=int(os.environ.get("ORACLE_EXAMPLES", "12")))
+@settings(
+    max_examples=int(os.environ.get("ORACLE_EXAMPLES", "12")),
+    phases=[Phase.generate],  # an example takes a second: what fails is shown as it is
+)
 @given(files=st.lists(file, min_size=12, max_size=12))
 def test_of_every_file_an_error_is_told_or_all_its_values_arrive_as_they_are_read(
     files: list[str], root: Path
