@@ -28,15 +28,18 @@ def problems(content: bytes, lines: Sequence[Line], *, directory: Path) -> list[
 
     Compose gets a copy of the file, in a directory of its own below ``directory`` that nobody else may open.
     """
+    readable = [line for line in lines if line.key]
     try:
         told = _as_compose_reads(content, directory)
+        if not isinstance(told, dict) and len(readable) < len(lines):  # ask about the others at least
+            told = _as_compose_reads("".join(line.source for line in readable).encode(), directory)
     except (Refused, OSError):
         return [
             Problem(WARNING, "", None, "could not be compared with what Compose reads", "is Compose here?")
         ]
     if isinstance(told, dict):
         return list(_differences(lines, told))
-    return [] if any(line.key is None for line in lines) else [_refused(told)]  # complained of already
+    return [_refused(told)] if len(readable) == len(lines) else []  # complained of already
 
 
 def _as_compose_reads(content: bytes, directory: Path) -> dict[str, str] | run.Result:

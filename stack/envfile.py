@@ -26,13 +26,15 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 class Line:
     """One assignment. ``key`` is None where it cannot be read, ``value`` where there is no ``=``.
 
-    What is no name is not given as ``key``: it can be a piece of a secret. ``literal`` means single quotes.
+    What is no name is not given as ``key``: it can be a piece of a secret. ``literal`` means single quotes;
+    ``source`` is the text itself, with the blank lines before it.
     """
 
     number: int
     key: str | None
     value: str | None
     literal: bool
+    source: str
 
 
 def lines(text: str) -> list[Line]:
@@ -44,7 +46,9 @@ def lines(text: str) -> list[Line]:
 def _assignment(binding: Binding) -> Line:
     named = not binding.error and binding.key is not None and NAME.fullmatch(binding.key)
     literal = re.search(r"=[^\S\r\n]*'", binding.original.string) is not None
-    return Line(_line(binding), binding.key if named else None, binding.value, literal)
+    return Line(
+        _line(binding), binding.key if named else None, binding.value, literal, binding.original.string
+    )
 
 
 def read(path: Path) -> dict[str, str]:

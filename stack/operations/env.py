@@ -78,7 +78,7 @@ def _value(key: str) -> str:
 
 def _rebuild(site: Settings, env: Mapping[str, str]) -> list[Problem]:
     """Say whether the live image was built with other values; nothing where no engine can tell."""
-    if not site.app_image:
+    if not site.app_image or not env:
         return []
     try:
         with engine.connected() as client:

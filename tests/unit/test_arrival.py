@@ -112,6 +112,13 @@ def test_a_line_that_only_compose_refuses_is_named_by_its_number(tmp_path: Path)
     assert "hunter2" not in str(found)
 
 
+def test_a_line_that_nobody_can_read_does_not_hide_what_is_wrong_with_the_others(tmp_path: Path) -> None:
+    assert problems("A=a$b\n\nB C=1\nD='it''s'\nAB='x' \na=$B\n", tmp_path) == [
+        "1 A would not arrive as written",
+        "6 a would not arrive as written",
+    ]
+
+
 def test_a_variable_that_only_compose_sees_is_a_problem_without_its_name(tmp_path: Path) -> None:
     (problem,) = arrival.problems(b"hunter2=1\n", [], directory=tmp_path)
     assert problem.level == ERROR

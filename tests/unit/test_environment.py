@@ -124,11 +124,12 @@ def test_all_problems_are_named_at_once_with_their_lines(site: Settings) -> None
         "7 NEXT_PUBLIC_SERVER_URL is not http:// or https://, a host and nothing else",
         "9  is not KEY=value",
         "10 PORT is not 3000",
+        "11 SMTP would not arrive as written",
         "12  is not KEY=value",
     ]
-    with pytest.raises(Invalid, match=r"5 problem\(s\)") as refusal:
+    with pytest.raises(Invalid, match=r"6 problem\(s\)") as refusal:
         environment.checked(site, warn=pytest.fail)
-    assert len(refusal.value.why.splitlines()) == 6
+    assert len(refusal.value.why.splitlines()) == 7
 
 
 def test_a_file_that_was_written_elsewhere_is_taken(site: Settings) -> None:

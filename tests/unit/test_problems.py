@@ -29,7 +29,10 @@ class Found(Protocol):
 
 
 def lines(values: dict[str, str]) -> list[Line]:
-    return [Line(number, key, value, literal=True) for number, (key, value) in enumerate(values.items(), 1)]
+    return [
+        Line(number, key, value, literal=True, source="")
+        for number, (key, value) in enumerate(values.items(), 1)
+    ]
 
 
 def all_of(values: dict[str, str], site: Settings) -> list[Problem]:
