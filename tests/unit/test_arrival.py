@@ -172,14 +172,14 @@ wild = st.text("ab'\"\\$#{}:- =`\t", max_size=8) | st.text("ab$'\"\\\n\r#=é\u20
 tame = st.text('ab$#{} "é=:-`\\', max_size=8).map(lambda text: f"'{text}'") | st.text(
     "ab/:.@é#=$1'", max_size=8
 )
-before = st.sampled_from(["", "", "", "export ", " ", "\t", "export  ", "# ", "\n"])
-equals = st.sampled_from(["=", "=", "=", "=", " = ", "= ", " =", "", ":", ": "])
+before = st.sampled_from([*[""] * 6, "export ", " ", "\t", "export  ", "# ", "\n"])
+equals = st.sampled_from([*["="] * 12, " = ", "= ", " =", "", ":", ": "])
 after = st.sampled_from(["", "", "", " ", " # c", "#c", "\r"])
 line = st.tuples(before, names, equals, wild | tame | tame, after).map("".join)
 noise = st.text("AB='\"\\$#{} \r\n\x00", max_size=12)
 file = st.tuples(
     st.sampled_from(["", "", "", "\ufeff"]),
-    st.lists(line | line | line | line | noise, max_size=3),
+    st.lists(line, min_size=1, max_size=3) | st.lists(line | noise, max_size=3),
     st.sampled_from(["\n", "\n", "\r\n"]),
 ).map(lambda parts: parts[0] + "".join(f"{text}{parts[2]}" for text in parts[1]))
 
