@@ -80,9 +80,11 @@ ARG RELEASE=unreleased
 ARG REVISION
 ARG CREATED
 ARG INPUTS
+ARG ENV_FINGERPRINT
 ENV RELEASE=${RELEASE}
 LABEL org.opencontainers.image.title="${SITE}" \
       org.opencontainers.image.version="${RELEASE}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
-      inputs="${INPUTS}"
+      inputs="${INPUTS}" \
+      env-fingerprint="${ENV_FINGERPRINT}"

@@ -90,6 +90,14 @@ def check(_: Context, json: bool = False) -> None:
     run(ROOT, as_json=json)
 
 
+@task(name="set", positional=["key"], help={"key": "the name of the variable"})
+def set_value(_: Context, key: str) -> None:
+    """Set a variable of .env.production; its value is asked for, or read from stdin."""
+    from stack.operations.env import set_value as run
+
+    run(ROOT, key)
+
+
 @task(positional=["email"], help={"email": "of the administrator"})
 def create(_: Context, email: str) -> None:
     """Register the first administrator; the password is asked for, or read from stdin."""
@@ -152,7 +160,7 @@ def _not_yet(verb: str) -> Usage:
 
 ns = Collection(
     deploy, provision, stop, restart, logs, status, health, update, backup, restore, test, bench, lint,
-    env=Collection(init, check),
+    env=Collection(init, check, set_value),
     admin=Collection(create),
 )  # fmt: skip
 

@@ -20,6 +20,10 @@ def config() -> Argv:
     return _compose("config", "--quiet")
 
 
+def model() -> Argv:
+    return _compose("config", "--format", "json")
+
+
 def build() -> Argv:
     return _compose("--progress", "plain", "build", "app")
 

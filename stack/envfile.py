@@ -6,6 +6,7 @@ import io
 import os
 import re
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,36 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PLAIN = re.compile(r"[\w./:@%+,=-]*", re.ASCII)
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One assignment. ``key`` is None where it cannot be read, ``value`` where there is no ``=``.
+
+    What is no name is not given as ``key``: it can be a piece of a secret. ``literal`` means single quotes;
+    ``source`` is the text itself, with the blank lines before it.
+    """
+
+    number: int
+    key: str | None
+    value: str | None
+    literal: bool
+    source: str
+
+
+def lines(text: str) -> list[Line]:
+    """Return what the lines of a file assign, comments and blank lines left out."""
+    bindings = parse_stream(io.StringIO(text.removeprefix("\ufeff"), newline=""))
+    return [_assignment(binding) for binding in bindings if binding.error or binding.key is not None]
+
+
+def _assignment(binding: Binding) -> Line:
+    named = not binding.error and binding.key is not None and NAME.fullmatch(binding.key)
+    literal = re.search(r"=[^\S\r\n]*'", binding.original.string) is not None
+    return Line(
+        _line(binding), binding.key if named else None, binding.value, literal, binding.original.string
+    )
 
 
 def read(path: Path) -> dict[str, str]:
@@ -60,13 +91,15 @@ def quoted(value: str) -> str:
     """Return ``value`` so that Compose and we read it back unchanged, or raise :class:`Invalid`."""
     if PLAIN.fullmatch(value):
         return value
-    if re.search(r"['\\\r\n]", value):
-        raise Invalid(
-            "a value cannot be written to an environment file",
-            why="it contains a quote, a backslash or a line break, which programs read differently",
-            fix="choose a value without them",
-        )
-    return f"'{value}'"
+    if not re.search(r"['\r\n]|\\\\|\\$", value):
+        return f"'{value}'"
+    if not re.search(r'["$`\\\r\n]', value):
+        return f'"{value}"'
+    raise Invalid(
+        "a value cannot be written to an environment file",
+        why="it has a line break, or quotes, backslashes and $ together, which programs read differently",
+        fix="choose a value without them",
+    )
 
 
 def _text(path: Path) -> str:
@@ -94,7 +127,7 @@ def replace(path: Path, text: str, *, mode: int) -> None:
     """Put a whole new file in place by one rename: a reader sees the old one or the new one."""
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", newline="") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(handle)

@@ -1,41 +1,38 @@
-"""`.env.production`: made from its template, and checked before anything is done with it."""
+"""`.env.production`: made from its template, checked before anything is done with it, changed with care."""
 
 from __future__ import annotations
 
 import base64
-import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import envfile
+from stack import arrival, custody, envfile, problems
 from stack.errors import Invalid, Refused
+from stack.problems import ACTIONS_KEY, ERROR, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from stack.settings import Settings
 
-ACTIONS_KEY = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 TEMPLATE = ".env.production.example"
-REQUIRED = ("PAYLOAD_SECRET", "DATABASE_URI", "DATABASE_URL", "NEXT_PUBLIC_SERVER_URL")
-SECRET_MINIMUM = 32  # characters
-PLACEHOLDER = re.compile(
-    r"change[_-](me|this)|^(changeme|your[_-].*|placeholder|todo|x{3,}|<.*>)$|//(www\.)?your[_-]?(domain|site)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing wrong with one variable. It never contains the value."""
+class Inspection:
+    """What a file says, and everything that is wrong with it in the order of its lines."""
 
-    key: str
-    message: str
-    hint: str
+    values: Mapping[str, str]
+    problems: tuple[Problem, ...]
 
-    def __str__(self) -> str:
-        return f"{self.key}: {self.message} ({self.hint})"
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.level == ERROR]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.level != ERROR]
 
 
 def create(settings: Settings, *, server_url: str = "") -> None:
@@ -51,67 +48,89 @@ def create(settings: Settings, *, server_url: str = "") -> None:
         ACTIONS_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
         **({"NEXT_PUBLIC_SERVER_URL": server_url.rstrip("/")} if server_url else {}),
     }
-    text = envfile.with_values((settings.root / TEMPLATE).read_text(), values)
+    text = envfile.with_values((settings.root / TEMPLATE).read_text(encoding="utf-8"), values)
     envfile.replace(settings.env_production, text, mode=0o600)
 
 
-def checked(settings: Settings) -> dict[str, str]:
-    """Return the values of `.env.production`; all its problems are named in one :class:`Invalid`."""
+def checked(settings: Settings, *, warn: Callable[[str], None]) -> dict[str, str]:
+    """Return the values of `.env.production`; all its errors are named in one :class:`Invalid`."""
+    found = inspected(settings)
+    for warning in found.warnings:
+        warn(f".env.production: {warning}")
+    if found.errors:
+        raise invalid(found.errors)
+    return dict(found.values)
+
+
+def inspected(settings: Settings) -> Inspection:
+    """Return what `.env.production` says and everything that is wrong with it."""
+    content, found = _opened(settings)
+    if content is None:
+        return Inspection({}, tuple(found))
+    inside = _inspected(content, settings)
+    return Inspection(inside.values, (*found, *inside.problems))
+
+
+def change(settings: Settings, key: str, value: str) -> None:
+    """Set one variable. A value that would not do is :class:`Invalid`, and the file stays as it is."""
+    content, obstacles = _opened(settings)
+    if content is None:
+        raise invalid(obstacles)
+    before = _inspected(content, settings)
+    text = _text(content)
+    if text is None:
+        raise invalid(before.errors)
+    text = envfile.with_values(text, {key: value})
+    if worse := _worse(key, before, _inspected(text.encode(), settings)):
+        raise invalid(worse, what=f"{key} stays as it was")
+    envfile.replace(settings.env_production.resolve(), text, mode=0o600)
+
+
+def _worse(key: str, before: Inspection, after: Inspection) -> list[Problem]:
+    """Return the errors that a change brought, and those of the changed variable, old or new."""
+    known = {(problem.key, problem.message) for problem in before.errors}
+    return [
+        problem
+        for problem in after.errors
+        if problem.key == key or (problem.key, problem.message) not in known
+    ]
+
+
+def invalid(errors: Iterable[Problem], *, what: str = "") -> Invalid:
+    told = [f"  {problem}" for problem in errors]
+    return Invalid(
+        what or f"{len(told)} problem(s) in .env.production",
+        why="\n".join(["the site would not run with it, or not as it is written there:", *told]),
+        fix="mend what is named above; docs/environment.md says what belongs there",
+    )
+
+
+def _opened(settings: Settings) -> tuple[bytes | None, list[Problem]]:
     if not settings.env_production.exists():
-        raise Invalid(
-            f"{settings.env_production} is missing",
-            why="PAYLOAD_SECRET is not set: nothing tells the application its secrets",
-            fix="put back the copy that belongs to this site, or run `bin/inv env.init` for a new one",
-        )
-    values = envfile.read(settings.env_production)
-    if found := problems(values):
-        raise Invalid(
-            f"{len(found)} problem(s) in .env.production",
-            why="; ".join(str(problem) for problem in found),
-            fix="edit the file; .env.production.example says what belongs there",
-        )
-    return values
+        message = "is missing: PAYLOAD_SECRET is not set, nothing tells the application its secrets"
+        hint = "put back the copy that belongs to this site, or run `bin/inv env.init` for a new one"
+        return None, [Problem(ERROR, "", None, message, hint)]
+    return custody.opened(settings.env_production, root=settings.root)
 
 
-def problems(values: Mapping[str, str]) -> list[Problem]:
-    """Return everything wrong with the values; none of it shows one of them."""
-    found = []
-    for key in REQUIRED:
-        if key not in values:
-            found.append(Problem(key, "is missing", _how(key)))
-        elif not values[key].strip():
-            found.append(Problem(key, "is empty", _how(key)))
-    for key, value in values.items():
-        if PLACEHOLDER.search(value):
-            found.append(Problem(key, "is still the placeholder", _how(key)))
-        elif key == "PAYLOAD_SECRET" and 0 < len(value.strip()) < SECRET_MINIMUM:
-            found.append(Problem(key, f"is shorter than {SECRET_MINIMUM} characters", _how(key)))
-    if values.get("DATABASE_URI") and values.get("DATABASE_URL") not in (None, "", values["DATABASE_URI"]):
-        found.append(Problem("DATABASE_URL", "differs from DATABASE_URI", "give both the same value"))
-    if not _is_actions_key(values.get(ACTIONS_KEY, "")):
-        found.append(Problem(ACTIONS_KEY, "is not 16, 24 or 32 bytes in base64", _how(ACTIONS_KEY)))
-    if values.get("PORT", "3000") != "3000":
-        found.append(
-            Problem("PORT", "is not 3000", "the gate looks for the application there; see HOST_PORT in .env")
-        )
-    return found
+def _inspected(content: bytes, settings: Settings) -> Inspection:
+    text = _text(content)
+    if text is None:
+        return Inspection({}, (Problem(ERROR, "", None, "is not text", "write it anew, in UTF-8"),))
+    lines = envfile.lines(text)
+    found = [
+        *problems.of_lines(lines),
+        *problems.of_values(lines, settings),
+        *arrival.problems(content, lines, directory=settings.root),
+    ]
+    found.sort(key=lambda problem: problem.line or 0)
+    return Inspection({line.key: line.value or "" for line in lines if line.key}, tuple(found))
 
 
-def _is_actions_key(value: str) -> bool:
-    """Tell whether Next.js can use a key: with another one every form fails, at run time."""
-    if not value or PLACEHOLDER.search(value):
-        return True  # not given, or complained of already
+def _text(content: bytes) -> str | None:
+    """Return the text of a file; NUL is in no text, and in no variable that a process can have."""
     try:
-        return len(base64.b64decode(value, validate=True)) in (16, 24, 32)
-    except ValueError:
-        return False
-
-
-def _how(key: str) -> str:
-    return {
-        "PAYLOAD_SECRET": "generate one: openssl rand -hex 32",
-        ACTIONS_KEY: "generate one: openssl rand -base64 32",
-        "DATABASE_URI": "file:/data/payload.db",
-        "DATABASE_URL": "file:/data/payload.db",
-        "NEXT_PUBLIC_SERVER_URL": "the address visitors type, such as https://shop.example.com",
-    }.get(key, "see .env.production.example")
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from stack.engine import context
-from stack.environment import ACTIONS_KEY
+from stack.problems import ACTIONS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +36,12 @@ def env_fingerprint(env: Mapping[str, str]) -> str:
 
     The same variables as in ``stack/inside/public-env.mjs``.
     """
-    taken = {key: env[key] for key in env if key.startswith("NEXT_PUBLIC_") or key == ACTIONS_KEY}
+    taken = {key: env[key] for key in env if is_built_in(key)}
     return hashlib.sha256(repr(sorted(taken.items())).encode()).hexdigest()[:16]
+
+
+def is_built_in(key: str) -> bool:
+    return key.startswith("NEXT_PUBLIC_") or key == ACTIONS_KEY
 
 
 def _add(total: hashlib._Hash, part: str, directory: Path, name: str) -> None:

@@ -91,7 +91,7 @@ def _environment_file(client: DockerClient, site: Settings) -> dict[str, str]:
         if not site.env_production.exists() and not objects.volume_exists(client, site.db_volume):
             environment.create(site)
             step.say("written: .env.production with new secrets; set NEXT_PUBLIC_SERVER_URL in it")
-        return environment.checked(site)
+        return environment.checked(site, warn=console.warn)
 
 
 def _network(client: DockerClient, site: Settings) -> None:

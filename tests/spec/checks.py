@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
     from tests.support.site import Site
 
-DIGESTS = """
-const { createHash } = require('node:crypto')
-for (const [key, value] of Object.entries(process.env))
-  console.log(JSON.stringify([key, createHash('sha256').update(value).digest('hex')]))
-"""
-
 
 def prepare(site: Site) -> None:
     """Give the site its external network: with its environment file, plain Compose can start it then."""
@@ -78,7 +72,7 @@ def reverse_proxy_reaches_the_site(site: Site, engine: DockerClient) -> None:
 def environment_is_loaded(site: Site) -> None:
     file = site.root / ".env.production"
     assert file.exists(), "EnvironmentError: PAYLOAD_SECRET not set, there is no .env.production"
-    inside = dict(map(json.loads, site.inside("app", "node", "-e", DIGESTS).splitlines()))
+    inside = site.digests()
     for key, value in envfile.read(file).items():
         assert key in inside, f"EnvironmentError: {key} not set in the container"
         assert inside[key] == hashlib.sha256(value.encode()).hexdigest(), f"{key} arrived changed"

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVER_URL = "http://localhost:3000"
+DIGESTS = """
+const { createHash } = require('node:crypto')
+for (const [key, value] of Object.entries(process.env))
+  console.log(JSON.stringify([key, createHash('sha256').update(value).digest('hex')]))
+"""
 TIMEOUT = 300  # seconds for one command; a build from nothing takes about 90
 
 
@@ -89,6 +94,10 @@ class Site:
 
     def inside(self, service: str, *argv: str) -> str:
         return self.compose("exec", "--no-TTY", service, *argv)
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of each variable of the running application, taken inside its container."""
+        return dict(map(json.loads, self.inside("app", "node", "-e", DIGESTS).splitlines()))
 
     def set(self, **values: str) -> None:
         envfile.write(self.root / ".env", values)

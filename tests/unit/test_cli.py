@@ -256,6 +256,7 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
             {"server_url": "https://a.example"},
         ),
         (["env.check", "--json"], "env.check", (), {"as_json": True}),
+        (["env.set", "SMTP_PASSWORD"], "env.set_value", ("SMTP_PASSWORD",), {}),
         (["admin.create", "me@example.com"], "admin.create", ("me@example.com",), {}),
         (
             ["test", "--unit", "--only", "lock"],

@@ -166,6 +166,30 @@ def test_a_bad_environment_file_ends_a_deploy_before_anything_is_touched(world: 
     assert world.ran() == []
 
 
+def test_a_value_that_compose_would_cut_ends_a_deploy_before_anything_is_touched(world: World) -> None:
+    deploy(world.root)
+    before = world.ran()
+    with (world.root / ".env.production").open("a") as file:
+        file.write("SMTP_PASSWORD=hunter2$abc\n")
+    failure = failing(Invalid, world)
+    assert "SMTP_PASSWORD: would not arrive as written" in failure.why
+    assert "hunter2" not in str(failure)
+    assert [verb for verb in world.ran()[len(before) :] if verb != "version"] == []
+
+
+def test_what_is_doubtful_in_the_environment_file_is_a_warning_and_the_deploy_goes_on(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(world.root)
+    with (world.root / ".env.production").open("a") as file:
+        file.write("HOST_PORT=3100\n")
+    deploy(world.root)
+    told = "HOST_PORT: is a setting of the stack and does nothing here (set it in .env instead)"
+    assert re.search(
+        rf"^warning: \.env\.production: line \d+: {re.escape(told)}$", capsys.readouterr().err, re.MULTILINE
+    )
+
+
 def test_a_site_of_the_same_name_elsewhere_is_not_touched(world: World) -> None:
     (world.here / "live").write_text(OLD)
     world.docker.answers["GET /containers/app0ff27c883dfb/json"] = lambda: world.container("/srv")

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 OLD = "shop:20260101T000000Z-000000000000"
 
+# What Compose makes of a file it may tell itself: that needs no engine.
 # `up` makes an image the live one; `build` says what it was given.
 DOCKER = """
 case " $* " in
+*" --format json "*) PATH="${{PATH#*:}}" exec docker "$@" ;;
 *" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
 *" up "*) touch '{here}/volumes'
