@@ -33,7 +33,7 @@ def problems(content: bytes, lines: Sequence[Line], *, directory: Path) -> list[
         told = _as_compose_reads(content, directory)
         if not isinstance(told, dict) and len(readable) < len(lines):  # ask about the others at least
             told = _as_compose_reads("".join(line.source for line in readable).encode(), directory)
-    except (Refused, OSError):
+    except (Refused, OSError, ValueError, LookupError):  # no Compose, or one that says something else
         return [
             Problem(WARNING, "", None, "could not be compared with what Compose reads", "is Compose here?")
         ]
@@ -43,17 +43,14 @@ def problems(content: bytes, lines: Sequence[Line], *, directory: Path) -> list[
 
 
 def _as_compose_reads(content: bytes, directory: Path) -> dict[str, str] | run.Result:
-    """Return what a container would get, or Compose's refusal; :class:`Refused` where there is no Compose."""
+    """Return what a container would get, or Compose's refusal; raise where there is no Compose."""
     with tempfile.TemporaryDirectory(dir=directory, prefix=".env.check.") as scratch:
         Path(scratch, "compose.yaml").write_text(DOCUMENT)
         Path(scratch, "values").write_bytes(content)
         asked = run.capture(compose.model(), cwd=Path(scratch), env=_shell(content), timeout=TIMEOUT)
     if not asked.ok and run.capture(compose.version(), timeout=TIMEOUT).ok:
         return asked
-    try:
-        told: Mapping[str, str | None] = json.loads(asked.out)["services"]["app"].get("environment") or {}
-    except (ValueError, LookupError) as trouble:
-        raise Refused("Compose does not answer", why=type(trouble).__name__, fix="`docker info`") from trouble
+    told: Mapping[str, str | None] = json.loads(asked.out)["services"]["app"].get("environment") or {}
     # `config` shows $ as $$
     return {key: value.replace("$$", "$") for key, value in told.items() if value is not None}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import errors
+from stack import errors, problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,8 @@ ROOT = Path(errors.__file__).resolve().parents[1]
 HOLE = "…"
 WARNING = "warning"
 KINDS = {kind.__name__: str(kind.exit_code) for kind in errors.Failure.__subclasses__()}
+INVALID = KINDS["Invalid"]
+LEVELS = {"ERROR": INVALID, "WARNING": WARNING}
 Function = ast.FunctionDef
 
 
@@ -30,24 +32,43 @@ class Message:
 
 
 def all_messages() -> set[Message]:
+    """Return what errors, warnings and the checks of environment files say."""
     files = [ROOT / "tasks.py", *sorted((ROOT / "stack").rglob("*.py"))]
     modules = [ast.parse(path.read_text()) for path in files]
     functions = {node.name: node for tree in modules for node in ast.walk(tree) if isinstance(node, Function)}
     calls = [node for tree in modules for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    found = set()
-    for tree in modules:
-        for function in (node for node in ast.walk(tree) if isinstance(node, Function)):
-            for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
-                if call.args and (code := _code(call)):
-                    source = _Source(functions, calls)
-                    found |= {Message(text, code) for text in source.texts(call.args[0], function)}
-    return found | _of_the_shell()
+    source = _Source(functions, calls)
+    found = {Message(text, INVALID) for _, text, _ in problems.OF_THE_STACK.values()}
+    for function in (node for tree in modules for node in ast.walk(tree) if isinstance(node, Function)):
+        for code, expression in _said_by(function):
+            found |= {Message(text, code) for text in source.texts(expression, function)}
+    # a value that is all there is, is text of another message handed on
+    return {message for message in found if message.text not in ("", HOLE)} | _of_the_shell()
 
 
-def _code(call: ast.Call) -> str | None:
-    if isinstance(call.func, ast.Attribute) and ast.unparse(call.func) == "console.warn":
-        return WARNING
-    return KINDS.get(call.func.id) if isinstance(call.func, ast.Name) else None
+def _said_by(function: Function) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what a function raises, warns of, or finds wrong with a file, with the exit code."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and node.args:
+            name = ast.unparse(node.func)
+            if name in KINDS:
+                yield KINDS[name], node.args[0]
+            elif name in ("console.warn", "warn"):
+                yield WARNING, node.args[0]
+            elif name == "Problem" and len(node.args) > 3:
+                yield _level(node.args[0]), node.args[3]
+        elif isinstance(node, ast.Tuple) and len(node.elts) == 4 and ast.unparse(node.elts[0]) in LEVELS:
+            yield _level(node.elts[0]), node.elts[2]
+
+
+def _choices(expression: ast.expr) -> list[ast.expr]:
+    if isinstance(expression, ast.IfExp):
+        return [expression.body, expression.orelse]
+    return expression.values if isinstance(expression, ast.BoolOp) else []
+
+
+def _level(level: ast.expr) -> str:
+    return LEVELS.get(ast.unparse(level), INVALID)
 
 
 def _of_the_shell() -> set[Message]:
@@ -64,17 +85,19 @@ class _Source:
         """Return what an expression can be, each value that is not text as a hole."""
         if isinstance(expression, ast.Constant):
             return {str(expression.value)}
-        if isinstance(expression, ast.JoinedStr):
-            parts = [self._part(part, function) for part in expression.values]
-            return {"".join(choice) for choice in itertools.product(*parts)}
-        if isinstance(expression, ast.BinOp) and isinstance(expression.op, ast.Add):
-            sides = self.texts(expression.left, function), self.texts(expression.right, function)
-            return {"".join(choice) for choice in itertools.product(*sides)}
-        if isinstance(expression, ast.IfExp):
-            return self.texts(expression.body, function) | self.texts(expression.orelse, function)
         if isinstance(expression, ast.Name):
             return set(self._handed_on(expression.id, function)) or {HOLE}
-        return {HOLE}
+        if joined := self._joined(expression, function):
+            return {"".join(choice) for choice in itertools.product(*joined)}
+        choices = _choices(expression)
+        return {text for choice in choices for text in self.texts(choice, function)} or {HOLE}
+
+    def _joined(self, expression: ast.expr, function: Function) -> list[set[str]]:
+        if isinstance(expression, ast.JoinedStr):
+            return [self._part(part, function) for part in expression.values]
+        if isinstance(expression, ast.BinOp) and isinstance(expression.op, ast.Add):
+            return [self.texts(side, function) for side in (expression.left, expression.right)]
+        return []
 
     def _part(self, part: ast.expr, function: Function) -> set[str]:
         if isinstance(part, ast.FormattedValue):
@@ -89,12 +112,12 @@ class _Source:
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
                 yield from self.texts(node.value, function)
         parameters = [argument.arg for argument in function.args.args]
-        if name in parameters:
-            place = parameters.index(name)
-            for call in self.calls:
-                if ast.unparse(call.func).split(".")[-1] == function.name and len(call.args) > place:
-                    caller = self._around(call)
-                    yield from self.texts(call.args[place], caller)
+        for call in self.calls:
+            if ast.unparse(call.func).split(".")[-1] == function.name:
+                given = dict(zip(parameters, call.args, strict=False))
+                given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+                if name in given:
+                    yield from self.texts(given[name], self._around(call))
 
     def _around(self, call: ast.Call) -> Function:
         return next(f for f in self.functions.values() if any(node is call for node in ast.walk(f)))
