@@ -53,7 +53,7 @@ def left_alone(client: DockerClient, site: Settings) -> list[str]:
     if objects.volume_exists(client, site.db_volume):
         return []
     others = objects.volumes_called(client, "payload-db")
-    return [volume for volume in others if not containers.mention(client, volume)]
+    return [volume for volume in others if not containers.mounted(client, volume)]
 
 
 def _one_writer(client: DockerClient, site: Settings, volume: str) -> None:

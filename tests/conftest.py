@@ -39,9 +39,19 @@ def engine() -> Iterator[DockerClient]:
 
 
 @pytest.fixture(scope="session")
-def new_site(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Site]]:
-    """Make sites: ``new_site("purpose", HOST_PORT="1234")``. Each is removed at the end of the session."""
-    template = sites.copy_of_checkout(tmp_path_factory.mktemp("checkout"))
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give what all sites of a session are copies of."""
+    return sites.copy_of_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def new_site(
+    engine: DockerClient, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Site]]:
+    """Make sites: ``new_site("purpose", HOST_PORT="1234")``.
+
+    Each is removed when its module is done: an engine has addresses for about 30 networks.
+    """
     with ExitStack() as stack:
 
         def make(purpose: str, directory: Path | None = None, **values: str) -> Site:
@@ -64,9 +74,17 @@ class Deployed:
 
 
 @pytest.fixture(scope="session")
-def first_deploy(new_site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+def first_deploy(
+    engine: DockerClient, template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployed]:
     """Deploy a site from nothing, through a symbolic link, from another directory."""
-    site = new_site("shop")
+    site = sites.create(tmp_path_factory.mktemp("shop"), "shop", template)
+    with ExitStack() as stack:
+        stack.callback(site.destroy)
+        yield _deployed(site, tmp_path_factory)
+
+
+def _deployed(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     link = tmp_path_factory.mktemp("elsewhere") / "deploy"
     link.symlink_to(site.root / "deploy.sh")
     done = site.run(str(link), cwd=link.parent)
@@ -88,7 +106,7 @@ def image(first_deploy: Deployed) -> str:
     return first_deploy.image
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sibling(new_site: Callable[..., Site], first_deploy: Deployed) -> Callable[..., Site]:
     """Make sites that run the shop's image with the shop's secrets: for tests that are not about building."""
 

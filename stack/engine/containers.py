@@ -91,7 +91,7 @@ def writing_to(client: DockerClient, volume: str) -> list[Neighbour]:
     return _neighbours(client, lambda attrs: _writes(attrs, volume), volume=[volume])
 
 
-def mention(client: DockerClient, volume: str) -> bool:
+def mounted(client: DockerClient, volume: str) -> bool:
     """Tell whether any container, running or not, has a volume."""
     return bool(_neighbours(client, volume=[volume], status=["created", "running", "paused", "exited"]))
 

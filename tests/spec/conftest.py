@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.site import Site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def prepared(sibling: Callable[..., Site]) -> Site:
     """Give a site that has all it needs to start, and was not started."""
     site = sibling("spec")
@@ -24,27 +24,27 @@ def prepared(sibling: Callable[..., Site]) -> Site:
     return site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def docker_compose_file(prepared: Site) -> str:
     return str(prepared.root / "docker-compose.yml")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def docker_compose_project_name(prepared: Site) -> str:
     return prepared.name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def docker_setup() -> list[str]:
     return ["up --detach --no-build"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def docker_cleanup() -> list[str]:
     return ["down"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(prepared: Site, docker_services: Services) -> Site:
     """Give the started site, once its health route answers."""
     docker_services.wait_until_responsive(timeout=60.0, pause=0.2, check=prepared.is_healthy)
