@@ -13,7 +13,7 @@ import pytest
 from stack import signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(signals.__file__).resolve().parents[1]
 BEGIN = f"""
@@ -26,25 +26,30 @@ ENDING = ["SIGINT", "SIGTERM", "SIGHUP"]
 
 
 @pytest.fixture
-def starting(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Start a program that is not deaf to Ctrl-C, as a shell's background jobs are, and wait for it."""
+def starting(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start programs that are not deaf to signals, as a shell's background jobs are, and wait for them."""
+    started = []
 
     def start(program: str, *before: str) -> subprocess.Popen[str]:
         file = tmp_path / "program.py"
         file.write_text(BEGIN + program)
         argv = [*before, sys.executable, str(file)]
         process = subprocess.Popen(
-            ["env", "--default-signal=INT", *argv],
+            ["env", "--default-signal=INT,HUP,TERM", *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
         return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("name", ENDING)
