@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,21 +19,18 @@ if TYPE_CHECKING:
 
     from stack.envfile import Line
 
-DOCUMENT = "{name: check, services: {app: {image: none, env_file: [values]}}}"
+DOCUMENT = "{{name: check, services: {{app: {{image: none, env_file: ['{values}']}}}}}}"
 KEPT = ("PATH", "HOME", "DOCKER_CONFIG")
 TIMEOUT = 30  # seconds; it takes a tenth of one
 
 
-def problems(content: bytes, lines: Sequence[Line], *, directory: Path) -> list[Problem]:
-    """Return the values that would change on their way into the container.
-
-    Compose gets a copy of the file, in a directory of its own below ``directory`` that nobody else may open.
-    """
+def problems(content: bytes, lines: Sequence[Line]) -> list[Problem]:
+    """Return the values that would change on their way into the container."""
     readable = [line for line in lines if line.key]
     try:
-        told = _as_compose_reads(content, directory)
+        told = _as_compose_reads(content)
         if not isinstance(told, dict) and len(readable) < len(lines):  # ask about the others at least
-            told = _as_compose_reads("".join(line.source for line in readable).encode(), directory)
+            told = _as_compose_reads("".join(line.source for line in readable).encode())
     except (Refused, OSError, ValueError, LookupError):  # no Compose, or one that says something else
         return [
             Problem(WARNING, "", None, "could not be compared with what Compose reads", "is Compose here?")
@@ -42,17 +40,25 @@ def problems(content: bytes, lines: Sequence[Line], *, directory: Path) -> list[
     return [_refused(told)] if len(readable) == len(lines) else []  # complained of already
 
 
-def _as_compose_reads(content: bytes, directory: Path) -> dict[str, str] | run.Result:
+def _as_compose_reads(content: bytes) -> dict[str, str] | run.Result:
     """Return what a container would get, or Compose's refusal; raise where there is no Compose."""
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".env.check.") as scratch:
-        Path(scratch, "compose.yaml").write_text(DOCUMENT)
-        Path(scratch, "values").write_bytes(content)
+    with _in_memory(content) as values, tempfile.TemporaryDirectory() as scratch:
+        Path(scratch, "compose.yaml").write_text(DOCUMENT.format(values=values))
         asked = run.capture(compose.model(), cwd=Path(scratch), env=_shell(content), timeout=TIMEOUT)
     if not asked.ok and run.capture(compose.version(), timeout=TIMEOUT).ok:
         return asked
     told: Mapping[str, str | None] = json.loads(asked.out)["services"]["app"].get("environment") or {}
     # `config` shows $ as $$
     return {key: value.replace("$$", "$") for key, value in told.items() if value is not None}
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """Give the path of a file that is on no disk, and gone with this process, however that ends."""
+    with os.fdopen(os.memfd_create("environment"), "wb") as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/{os.getpid()}/fd/{file.fileno()}"
 
 
 def _shell(content: bytes) -> dict[str, str]:

@@ -36,6 +36,10 @@ def down() -> Argv:
     return _compose("down", "--remove-orphans")
 
 
+def stop(service: str) -> Argv:
+    return _compose("stop", service)
+
+
 def restart(service: str) -> Argv:
     return _compose("restart", service)
 
@@ -58,7 +62,9 @@ def environment(settings: Settings, overrides: Mapping[str, str] | None = None) 
     """Return this process's environment without what would override `.env`, and with what shall."""
     overriding = _overriding(settings)
     inherited = {key: value for key, value in os.environ.items() if key not in overriding}
-    return {**inherited, "COMPOSE_PROJECT_NAME": settings.site, **(overrides or {})}
+    # where the shell stands in a link to the checkout, Compose would believe PWD and see other paths
+    mine = {"COMPOSE_PROJECT_NAME": settings.site, "PWD": str(settings.root)}
+    return {**inherited, **mine, **(overrides or {})}
 
 
 def ignored(settings: Settings) -> list[str]:

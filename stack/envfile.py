@@ -140,7 +140,7 @@ def replace(path: Path, text: str, *, mode: int) -> None:
 
 
 def redacted(text: str, values: Mapping[str, str]) -> str:
-    """Return ``text`` without the secrets among ``values``: what is long, not public and not a path."""
+    """Return ``text`` without the secrets among ``values``: what is long, not public and no known path."""
     lines = [(line, key) for key, value in values.items() for line in [value, *value.splitlines()]]
     for line, key in sorted(lines, key=lambda found: len(found[0]), reverse=True):
         if _is_secret(key, line):
@@ -149,4 +149,4 @@ def redacted(text: str, values: Mapping[str, str]) -> str:
 
 
 def _is_secret(key: str, value: str) -> bool:
-    return len(value) >= 8 and not key.startswith("NEXT_PUBLIC_") and not value.startswith(("file:", "/"))
+    return len(value) >= 8 and not key.startswith(("NEXT_PUBLIC_", "DATABASE_UR")) and key != "MEDIA_DIR"

@@ -121,7 +121,7 @@ def _inspected(content: bytes, settings: Settings) -> Inspection:
     found = [
         *problems.of_lines(lines),
         *problems.of_values(lines, settings),
-        *arrival.problems(content, lines, directory=settings.root),
+        *arrival.problems(content, lines),
     ]
     found.sort(key=lambda problem: problem.line or 0)
     return Inspection({line.key: line.value or "" for line in lines if line.key}, tuple(found))

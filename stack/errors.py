@@ -21,7 +21,6 @@ from typing import ClassVar
 from invoke.exceptions import Exit
 
 INTERRUPTIONS = {
-    "": "interrupted",
     "SIGINT": "interrupted by Ctrl-C",
     "SIGTERM": "interrupted by SIGTERM: somebody, or the machine, ended it",
     "SIGHUP": "interrupted by SIGHUP: the session or the reader of its output has gone",
@@ -74,13 +73,17 @@ def of(trouble: BaseException) -> Failure:
     if isinstance(trouble, Failure):
         return trouble
     if isinstance(trouble, KeyboardInterrupt):
-        return Refused("interrupted", why=INTERRUPTIONS[str(*trouble.args)], fix="run it again")
-    place = getattr(trouble, "filename", None) or "something on this machine"
-    full = getattr(trouble, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    return Refused(
-        f"{place} cannot be written" if full else f"{place} cannot be used",
-        why=str(getattr(trouble, "strerror", None) or trouble),
-        fix="make room: look at `df -h`, `df -i` and `docker system df`"
-        if full
-        else "check its owner, its mode and the disk",
-    )
+        return Refused(
+            "interrupted", why=INTERRUPTIONS.get(str(*trouble.args), "interrupted"), fix="run it again"
+        )
+    if isinstance(trouble, OSError):
+        return _of_the_machine(trouble)
+    return Refused("something unexpected happened", why=repr(trouble), fix="please report it with all above")
+
+
+def _of_the_machine(trouble: OSError) -> Failure:
+    place, why = trouble.filename or "something on this machine", str(trouble.strerror or trouble)
+    if trouble.errno in (errno.ENOSPC, errno.EDQUOT):
+        fix = "make room: look at `df -h`, `df -i` and `docker system df`"
+        return Refused(f"{place} cannot be written", why=why, fix=fix)
+    return Refused(f"{place} cannot be used", why=why, fix="check its owner, its mode and the disk")

@@ -36,7 +36,7 @@ KNOWN = (*REQUIRED, ACTIONS_KEY, DROP, *OF_THE_STACK)
 SECRET_MINIMUM = 32  # characters
 ALIKE = 0.85  # PAYLOAD_SECERT is 0.93 like PAYLOAD_SECRET, SMTP_PORT 0.62 like PORT
 PLACEHOLDER = re.compile(
-    r"change[_-](me|this)|^(changeme|your[_-].*|placeholder|todo|x{3,}|<.*>)$|//(www\.)?your[_-]?(domain|site)\b",
+    r"\bchange[_-](me|this)(?![a-z])|^(changeme|your[_-].*|placeholder|todo|x{3,}|<.*>)$|//(www\.)?your[_-]?(domain|site)\b",
     re.IGNORECASE,
 )
 BELOW_DATA = re.compile(r"file:/data(/\w[\w.-]*)+", re.ASCII)
@@ -129,8 +129,10 @@ def _absent(values: Mapping[str, str]) -> Iterator[Finding]:
 
 def _placeholders(values: Mapping[str, str]) -> Iterator[Finding]:
     for key, value in values.items():
-        if PLACEHOLDER.search(value):
+        if PLACEHOLDER.search(value) and key in KNOWN:
             yield ERROR, key, "is still the placeholder", _how(key)
+        elif PLACEHOLDER.search(value):
+            yield WARNING, key, "looks like a placeholder", "is it what you mean?"
 
 
 def _of_the_application(values: Mapping[str, str]) -> Iterator[Finding]:

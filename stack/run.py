@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import envfile
+from stack import envfile, signals
 from stack.errors import Refused
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _started(
     argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, stderr: int
 ) -> Iterator[subprocess.Popen[str]]:
     """Start ``argv``, its output in a pipe; where this process is interrupted, see it end too."""
-    with _startable(argv, cwd):
+    with _startable(argv, cwd), signals.deferred() as came:  # a process that nobody knows of cannot be ended
         process = subprocess.Popen(
             argv,
             cwd=cwd,
@@ -149,6 +149,7 @@ def _started(
         )
     with process:
         try:
+            signals.deliver(came)
             yield process
         except BaseException:
             _end(process, signal.SIGINT)

@@ -34,6 +34,19 @@ def ignored() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def deferred() -> Iterator[list[int]]:
+    """Give a list that collects the signals that come; :func:`deliver` takes them up again."""
+    came: list[int] = []
+    with _handled_by(lambda number, _: came.append(number)):
+        yield came
+
+
+def deliver(came: list[int]) -> None:
+    for number in came:
+        signal.raise_signal(number)
+
+
 def hang_up() -> None:
     """Treat an output that nobody reads any more as SIGHUP, where signals are heeded."""
     if signal.getsignal(signal.SIGHUP) is _interrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, envfile, health, report, run
+from stack import compose, health, report, run
 from stack.engine import containers
 from stack.errors import Refused
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from stack.settings import Settings
 
 
-def up(site: Settings, step: Step, *, image: str) -> None:
-    """Let Compose make the containers what the files say, with ``image`` as the application."""
-    secrets = envfile.read(site.env_production)  # what Compose objects to can be a line of that file
+def up(site: Settings, step: Step, *, image: str, secrets: Mapping[str, str]) -> None:
+    """Let Compose make the containers what the files say, with ``image`` as the application.
+
+    ``secrets`` are taken out of what Compose says: it can object to a line of the environment file.
+    """
     complaint = "the containers could not be started"
     perform(site, compose.up(), step, complaint, overrides={"APP_IMAGE": image}, secrets=secrets)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 DIRECTORY = "com.docker.compose.project.working_dir"
+ONE_OFF = "com.docker.compose.oneoff"  # "True" on what `docker compose run` starts
+OURS = ("app", "gate")
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,18 @@ class Neighbour:
     name: str
     project: str
     service: str
-    directory: str
+    one_off: bool
 
 
 def of_site(client: DockerClient, site: str, service: str | None = None) -> list[Container]:
-    """Return the containers of a Compose project, newest first, stopped ones too."""
-    labels = [f"{PROJECT}={site}", *([f"{SERVICE}={service}"] if service else [])]
+    """Return the app's and the gate's containers of a site, newest first, stopped ones too."""
+    labels = [f"{PROJECT}={site}", f"{ONE_OFF}=False", *([f"{SERVICE}={service}"] if service else [])]
     found = []
     with translated():
         for container in client.containers.list(all=True, sparse=True, filters={"label": labels}):
             with suppress(NotFound):  # removed between the two calls
                 found.append(_remembered(client, _seen(client.api.inspect_container(str(container.id)))))
-    return found
+    return [container for container in found if container.service in OURS]
 
 
 def running(client: DockerClient, site: str, service: str) -> bool:
@@ -82,45 +84,47 @@ def running(client: DockerClient, site: str, service: str) -> bool:
 
 def other_sites_called_app(client: DockerClient, site: str, network: str) -> list[str]:
     """Return the other projects whose `app` answers on a network."""
-    found = _neighbours(client, label=[f"{SERVICE}=app"], network=[network])
+    found = _neighbours(client, {"label": f"{SERVICE}=app", "network": network})
     return sorted({container.project for container in found} - {site})
 
 
 def writing_to(client: DockerClient, volume: str) -> list[Neighbour]:
     """Return the running containers that may write to a volume."""
-    return _neighbours(client, lambda attrs: _writes(attrs, volume), volume=[volume])
+    return _neighbours(client, {"volume": volume}, lambda attrs: _writes(attrs, volume))
 
 
 def mounted(client: DockerClient, volume: str) -> bool:
     """Tell whether any container, running or not, has a volume."""
-    return bool(_neighbours(client, volume=[volume], status=["created", "running", "paused", "exited"]))
+    return bool(_neighbours(client, {"volume": volume}, stopped_too=True))
 
 
 def publishing(client: DockerClient, port: int) -> Neighbour | None:
     """Return the running container that has a port of the loopback address."""
-    return next(iter(_neighbours(client, lambda attrs: _publishes(attrs, port))), None)
+    return next(iter(_neighbours(client, {}, lambda attrs: _publishes(attrs, port))), None)
 
 
 def started_from(client: DockerClient, directory: str) -> list[Neighbour]:
-    """Return the containers that Compose made in a directory, stopped ones too."""
-    everything = ["created", "running", "paused", "restarting", "exited", "dead"]
-    return _neighbours(client, label=[f"{DIRECTORY}={directory}"], status=everything)
+    """Return the running applications and gates that Compose started in a directory."""
+    found = _neighbours(client, {"label": f"{DIRECTORY}={directory}"})
+    return [container for container in found if container.service in OURS]
 
 
 def _neighbours(
     client: DockerClient,
+    filters: dict[str, str | list[str] | bool],
     wanted: Callable[[dict[str, Any]], bool] = lambda _: True,
-    **filters: list[str],
+    *,
+    stopped_too: bool = False,
 ) -> list[Neighbour]:
-    chosen: dict[str, str | list[str] | bool] = dict(filters)
     with translated():
-        found = client.containers.list(sparse=True, filters=chosen)
+        found = client.containers.list(all=stopped_too, sparse=True, filters=filters)
     return [_neighbour(container.attrs) for container in found if wanted(container.attrs)]
 
 
 def _neighbour(attrs: dict[str, Any]) -> Neighbour:
     labels, name = attrs["Labels"], attrs["Names"][0].lstrip("/")
-    return Neighbour(name, labels.get(PROJECT, ""), labels.get(SERVICE, ""), labels.get(DIRECTORY, ""))
+    one_off = labels.get(ONE_OFF) == "True"
+    return Neighbour(name, labels.get(PROJECT, ""), labels.get(SERVICE, ""), one_off)
 
 
 def _writes(attrs: dict[str, Any], volume: str) -> bool:
@@ -130,7 +134,8 @@ def _writes(attrs: dict[str, Any], volume: str) -> bool:
 def _publishes(attrs: dict[str, Any], port: int) -> bool:
     everywhere = ("127.0.0.1", "0.0.0.0")  # noqa: S104 - read, not bound
     return any(
-        published.get("PublicPort") == port and published.get("IP") in everywhere
+        (published.get("PublicPort"), published.get("Type")) == (port, "tcp")
+        and published.get("IP") in everywhere
         for published in attrs["Ports"]
     )
 

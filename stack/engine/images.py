@@ -37,9 +37,10 @@ def find(client: DockerClient, name: str) -> Image | None:
 
 
 def keep_name(client: DockerClient, identity: str, name: str) -> None:
-    """Give the image of a container its name back, where somebody took it away."""
-    with translated(), suppress(ImageNotFound):
-        if find(client, name) is None:
+    """Give the image of a container its name back, where it was taken away or given to another one."""
+    found = find(client, name)
+    if found is None or found.id != identity:
+        with translated(), suppress(ImageNotFound):
             client.images.get(identity).tag(name)
 
 

@@ -29,6 +29,7 @@ class Need:
 
 
 BUILD = Need(free=2 << 30, inodes=150_000)  # seen for a first build of the starter: 1.5 GB, 90,000 files
+REBUILD = Need(free=600 << 20, inodes=50_000)
 BASE_IMAGES = Need(free=1 << 30, inodes=20_000)
 START = Need(free=64 << 20, inodes=1_000)
 CHECKOUT = Need(free=4 << 20, inodes=50)

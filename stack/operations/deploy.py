@@ -38,17 +38,20 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.engine.containers import Container
     from stack.engine.images import Image
     from stack.settings import Settings
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """The image to run: its name, and whether it has to be built first."""
+    """The image to run, whether it has to be built first, its environment, and what runs before it."""
 
     image: str
     inputs: str
     new: bool
+    env: Mapping[str, str]
+    before: Container | None
 
     @property
     def release(self) -> str:
@@ -61,29 +64,35 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
         provision(root)
     site = settings.load(root)
     with engine.connected() as client, lock.held(site, "deploy"):
-        env, candidate = _prepare(client, site)
-        _start(client, site, candidate, env)
-        console.progress(f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin")
-        _warn_without_users(site)
+        candidate = _prepare(client, site)
+        _start(client, site, candidate)
+        with signals.ignored():  # it is done
+            gate.reload(site)
+            console.progress(
+                f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin"
+            )
+            _warn_without_users(site)
     return candidate.release
 
 
-def _prepare(client: DockerClient, site: Settings) -> tuple[dict[str, str], Candidate]:
+def _prepare(client: DockerClient, site: Settings) -> Candidate:
     """Do all that can be done while the site is as it was."""
     try:
         preflight.machine(client, site)
         env = _environment_file(client, site)
         preflight.files(client, site, env)
         _network(client, site)
-        _data(client, site)
+        _data(client, site, env)
         candidate = _candidate(client, site, env)
         if candidate.new:
-            disk.need(disk.BUILD, objects.data_directory(client), "to build an image")
-            _build(site, candidate, env)
+            _build(client, site, candidate)
+        if candidate.before:
+            images.keep_name(client, candidate.before.image_id, candidate.before.image)
+        data.check(client, site)  # again: a build is long enough for somebody else to begin
     except KeyboardInterrupt:
         console.progress("interrupted; the site is as it was")
         raise
-    return env, candidate
+    return candidate
 
 
 def _environment_file(client: DockerClient, site: Settings) -> dict[str, str]:
@@ -100,9 +109,10 @@ def _network(client: DockerClient, site: Settings) -> None:
         step.say("created" if created else "")
 
 
-def _data(client: DockerClient, site: Settings) -> None:
+def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
     """Say where the data is; never let Compose make a new, empty volume unnoticed."""
     with console.step("Data") as step:
+        data.check_file(site, env)
         step.say(data.place(client, site))
         for volume in data.left_alone(client, site):
             console.warn(
@@ -117,12 +127,13 @@ def _candidate(client: DockerClient, site: Settings, env: Mapping[str, str]) -> 
         base = preflight.base_image(client, site.node_image)
         digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
         live = images.find(client, site.app_image) if site.app_image else None
+        before = next(iter(containers.of_site(client, site.site, "app")), None)
         if live and live.labels.get("inputs") == digest:
             step.say("nothing: no build")
-            return Candidate(site.app_image, digest, new=False)
+            return Candidate(site.app_image, digest, new=False, env=env, before=before)
         release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
         step.say(_what_changed(site, live))
-        return Candidate(releases.image(site.site, release), digest, new=True)
+        return Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
 
 
 def _what_changed(site: Settings, live: Image | None) -> str:
@@ -135,7 +146,9 @@ def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
     return {"MEDIA_DIR": site.media_dir, "ENV_FINGERPRINT": inputs.env_fingerprint(env)}
 
 
-def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
+def _build(client: DockerClient, site: Settings, candidate: Candidate) -> None:
+    room = disk.REBUILD if candidate.before else disk.BUILD
+    disk.need(room, objects.data_directory(client), "to build an image")
     with console.step(f"Build {candidate.release}") as step:
         labels = {
             "APP_IMAGE": candidate.image,
@@ -144,8 +157,10 @@ def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None
             "CREATED": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "INPUTS": candidate.inputs,
         }
-        variables = compose.environment(site, {**_arguments(site, env), **labels})
-        done = run.follow(compose.build(), on_line=step.progress, secrets=env, cwd=site.root, env=variables)
+        variables = compose.environment(site, {**_arguments(site, candidate.env), **labels})
+        done = run.follow(
+            compose.build(), on_line=step.progress, secrets=candidate.env, cwd=site.root, env=variables
+        )
         if not done.ok:
             raise Refused(
                 "the image could not be built; the site is as it was",
@@ -155,32 +170,40 @@ def _build(site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None
             )
 
 
-def _start(client: DockerClient, site: Settings, candidate: Candidate, env: Mapping[str, str]) -> None:
+def _start(client: DockerClient, site: Settings, candidate: Candidate) -> None:
     """Start the candidate and prove it; on failure the previous state comes back."""
-    before = next(iter(containers.of_site(client, site.site, "app")), None)
-    if before:
-        images.keep_name(client, before.image_id, before.image)
     try:
         with console.step("Start") as step:
-            start.up(site, step, image=candidate.image)
+            start.up(site, step, image=candidate.image, secrets=candidate.env)
         with console.step("Health, through the gate") as step:
             step.say(start.healthy(client, site))
         with signals.ignored():
             _record(site, candidate)
-    except (Failure, OSError, KeyboardInterrupt) as trouble:
+    except BaseException as trouble:
         with signals.ignored():
-            failure, detail = errors.of(trouble), report.of_app(client, site, env)
-            what = f"release {candidate.release} did not start"
-            if before is None:
-                raise _taken_down(site, what, failure, detail) from trouble
-            raise _way_back(client, site, before.image, what, failure, detail) from trouble
-    gate.reload(site)
+            raise _undone(client, site, candidate, errors.of(trouble)) from trouble
+
+
+def _undone(client: DockerClient, site: Settings, candidate: Candidate, failure: Failure) -> Failure:
+    """Bring the previous state back, and return the failure that says so."""
+    detail = _told_by_app(client, site, candidate)
+    what = f"release {candidate.release} did not start"
+    if candidate.before is None:
+        return _taken_down(site, what, failure, detail)
+    return _way_back(client, site, candidate, what, failure, detail)
 
 
 def _record(site: Settings, candidate: Candidate) -> None:
     """Make the candidate the live release: for plain Compose commands, and for the next deploy."""
-    data.remember(site)
+    data.remember(site, candidate.env)
     envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
+
+
+def _told_by_app(client: DockerClient, site: Settings, candidate: Candidate) -> str:
+    try:
+        return report.of_app(client, site, candidate.env)
+    except Exception as second:  # noqa: BLE001 - the way back matters more than a complete report
+        return f"--- app: {second!r}"
 
 
 def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Failure:
@@ -193,17 +216,20 @@ def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Fai
 
 
 def _way_back(  # noqa: PLR0913, PLR0917 - what failed and what was there
-    client: DockerClient, site: Settings, image: str, what: str, failure: Failure, detail: str
+    client: DockerClient, site: Settings, candidate: Candidate, what: str, failure: Failure, detail: str
 ) -> Failure:
     """Start what ran before. What a migration of the failed release changed in the database stays."""
+    image = candidate.before.image if candidate.before else ""
     try:
         with console.step(f"Back to {releases.of_image(image)}") as step:
-            start.up(site, step, image=image)
+            # waits for a stop that was begun: what is still stopping looks as if it ran
+            start.perform(site, compose.stop("app"), step, "the application could not be stopped")
+            start.up(site, step, image=image, secrets=candidate.env)
             step.say(start.healthy(client, site))
-    except Failure as second:
+    except (Failure, OSError) as second:
         return Broken(
             f"{what}, and the previous release does not answer either",
-            why=f"{failure.why}; then: {second.why}",
+            why=f"{failure.why}; then: {errors.of(second).why}",
             fix="read the logs: `bin/inv logs`",
             detail=detail,
         )

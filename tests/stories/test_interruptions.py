@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # A release that takes a while to build and to start, so that there is time to interrupt it.
 SLOW = ("RUN sleep 1", 'CMD ["sh", "-c", "sleep 2; exec node server.js"]')
+SLOW_TO_STOP = 'CMD ["sh", "-c", "trap \'sleep 5; exit 0\' TERM; node server.js & wait"]'
 UNTOUCHED, BACK = 130, 20
 STEPS = {
     "Environment file": {UNTOUCHED},
@@ -113,6 +114,24 @@ def test_the_end_of_the_machine_leaves_the_site_as_it_was_or_leads_back(after: s
     assert_ended(interrupted(site, after, signal.SIGTERM), STEPS[after])
 
 
+def test_ctrl_c_while_the_old_application_stops_leads_back(sibling: Callable[..., Site], image: str) -> None:
+    """An engine does not break off a stop: what is still stopping looks as if it ran."""
+    site = sibling("stopping")
+    site.build_on(image, SLOW_TO_STOP)
+    release = site.deploy()
+    site.build_on(image)
+    with site.starting("./deploy.sh") as process:
+        assert process.stderr
+        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Build"))
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == BACK, told
+    assert re.search("^  Start +interrupted", told, re.MULTILINE), told
+    assert site.status()["release"] == release
+    assert site.is_healthy()
+
+
 def test_ctrl_c_pressed_again_and_again_does_not_break_off_the_way_back(site: Site) -> None:
     done = interrupted(site, "Start", *[signal.SIGINT, signal.SIGHUP, signal.SIGTERM] * 3)
     assert_ended(done, {BACK})
@@ -166,7 +185,7 @@ def test_a_stop_that_is_interrupted_can_be_repeated(site: Site, image: str) -> N
     with site.starting("./stop.sh") as process:
         time.sleep(0.6)
         process.send_signal(signal.SIGINT)
-        assert process.wait() in {0, 130}
+        assert process.wait() in {0, 130, -signal.SIGINT}
     assert site.run("./stop.sh").returncode == 0
     assert site.state().containers == ""
     site.build_on(image)

@@ -27,8 +27,8 @@ ROOT = Path(environment.__file__).resolve().parents[1]
 NAMES = ("A", "B", "AB", "a", "A.B", "A-B", "_")
 
 
-def problems(text: str, directory: Path) -> list[str]:
-    found = arrival.problems(text.encode(), envfile.lines(text), directory=directory)
+def problems(text: str) -> list[str]:
+    found = arrival.problems(text.encode(), envfile.lines(text))
     return [f"{problem.line} {problem.key} {problem.message}" for problem in found]
 
 
@@ -65,7 +65,7 @@ def problems(text: str, directory: Path) -> list[str]:
     ],
 )
 def test_what_arrives_as_written_is_no_problem(text: str, value: str, tmp_path: Path) -> None:
-    assert problems(f"{text}\n", tmp_path) == []
+    assert problems(f"{text}\n") == []
     assert environment_of([text.encode()], tmp_path)[0]["A"] == value
 
 
@@ -73,13 +73,9 @@ def test_what_arrives_as_written_is_no_problem(text: str, value: str, tmp_path: 
     "value",
     ["ab$cd", "$B", "${B}", "${B:-x}", "a$$b", '"$B"', '"a${B}b"', "'a\\\\b'", '"a\\$b"'],
 )
-def test_a_value_that_would_be_changed_is_named_with_its_line_but_not_shown(
-    value: str, tmp_path: Path
-) -> None:
+def test_a_value_that_would_be_changed_is_named_with_its_line_but_not_shown(value: str) -> None:
     found = arrival.problems(
-        f"# one\nFIRST=1\nA={value}\n".encode(),
-        envfile.lines(f"# one\nFIRST=1\nA={value}\n"),
-        directory=tmp_path,
+        f"# one\nFIRST=1\nA={value}\n".encode(), envfile.lines(f"# one\nFIRST=1\nA={value}\n")
     )
     (problem,) = found
     assert (problem.level, problem.key, problem.line) == (ERROR, "A", 3)
@@ -87,61 +83,59 @@ def test_a_value_that_would_be_changed_is_named_with_its_line_but_not_shown(
     assert value not in str(problem)
 
 
-def test_the_remedy_is_single_quotes_or_where_they_do_not_help_another_value(tmp_path: Path) -> None:
+def test_the_remedy_is_single_quotes_or_where_they_do_not_help_another_value() -> None:
     def hint(line: str) -> str:
-        (problem,) = arrival.problems(line.encode(), envfile.lines(line), directory=tmp_path)
+        (problem,) = arrival.problems(line.encode(), envfile.lines(line))
         return problem.hint
 
     assert hint("A=a$b\n") == "put it in 'single quotes'"
     assert hint("A=a'$b\n") == hint("A='a\\\\b'\n") == "choose a value without quotes and doubled backslashes"
 
 
-def test_a_value_that_is_like_a_variable_of_the_shell_is_found_too(tmp_path: Path) -> None:
+def test_a_value_that_is_like_a_variable_of_the_shell_is_found_too() -> None:
     """With nothing of that name in the shell `B` gets the text `$A`, and all looks as if it arrived."""
-    assert problems("A='$A'\nB=$A\n", tmp_path) == ["2 B would not arrive as written"]
+    assert problems("A='$A'\nB=$A\n") == ["2 B would not arrive as written"]
 
 
 @pytest.mark.parametrize("name", ["DOCKER_HOST", "DOCKER_CONTEXT", "COMPOSE_FILE", "PATH", "HOME"])
-def test_a_file_that_mentions_what_docker_needs_is_compared_all_the_same(name: str, tmp_path: Path) -> None:
-    assert problems(f"A=${name}\n", tmp_path) == ["1 A would not arrive as written"]
+def test_a_file_that_mentions_what_docker_needs_is_compared_all_the_same(name: str) -> None:
+    assert problems(f"A=${name}\n") == ["1 A would not arrive as written"]
 
 
-def test_a_line_that_only_compose_refuses_is_named_by_its_number(tmp_path: Path) -> None:
-    found = arrival.problems(b"FIRST=1\nA!=hunter2\n", [], directory=tmp_path)
+def test_a_line_that_only_compose_refuses_is_named_by_its_number() -> None:
+    found = arrival.problems(b"FIRST=1\nA!=hunter2\n", [])
     assert [(problem.line, problem.message) for problem in found] == [(2, "Compose cannot read this")]
     assert "hunter2" not in str(found)
 
 
-def test_a_line_that_nobody_can_read_does_not_hide_what_is_wrong_with_the_others(tmp_path: Path) -> None:
-    assert problems("A=a$b\n\nB C=1\nD='it''s'\nAB='x' \na=$B\n", tmp_path) == [
+def test_a_line_that_nobody_can_read_does_not_hide_what_is_wrong_with_the_others() -> None:
+    assert problems("A=a$b\n\nB C=1\nD='it''s'\nAB='x' \na=$B\n") == [
         "1 A would not arrive as written",
         "6 a would not arrive as written",
     ]
 
 
-def test_a_variable_that_only_compose_sees_is_a_problem_without_its_name(tmp_path: Path) -> None:
-    (problem,) = arrival.problems(b"hunter2=1\n", [], directory=tmp_path)
+def test_a_variable_that_only_compose_sees_is_a_problem_without_its_name() -> None:
+    (problem,) = arrival.problems(b"hunter2=1\n", [])
     assert problem.level == ERROR
     assert "hunter2" not in str(problem)
 
 
 @pytest.mark.parametrize("docker", ["exit 1", "exit 0", "echo '{}'", "echo nonsense"])
-def test_a_compose_that_does_not_work_is_a_warning(docker: str, tmp_path: Path, programs: Programs) -> None:
+def test_a_compose_that_does_not_work_is_a_warning(docker: str, programs: Programs) -> None:
     programs.add("docker", docker)
-    assert problems("A=$B\n", tmp_path) == ["None  could not be compared with what Compose reads"]
+    assert problems("A=$B\n") == ["None  could not be compared with what Compose reads"]
 
 
-def test_a_directory_that_takes_no_copy_is_a_warning(tmp_path: Path) -> None:
-    found = problems("A=$B\n", tmp_path / "gone")
-    assert found == ["None  could not be compared with what Compose reads"]
-
-
-def test_nobody_else_can_read_the_copy_and_it_is_gone_afterwards(tmp_path: Path, programs: Programs) -> None:
-    programs.add("docker", f"stat -c %a . values >{programs.directory}/modes; ls >{programs.directory}/files")
-    problems("A=1\n", tmp_path)
-    assert (programs.directory / "modes").read_text().split()[0] == "700"
-    assert (programs.directory / "files").read_text().split() == ["compose.yaml", "values"]
-    assert {path.name for path in tmp_path.iterdir()} == {"programs"}
+def test_no_disk_gets_a_copy_of_the_file(programs: Programs) -> None:
+    told = programs.directory / "told"
+    look = f"{{ cat compose.yaml; echo; ls; }} >>{told}"
+    programs.add("docker", f"{look}; cat $(grep -o '/proc[^]]*[0-9]' {told}) >>{told}")
+    problems("A=precious\n")
+    document, listing, content = told.read_text().splitlines()
+    assert re.search(r"/proc/\d+/fd/\d+", document)
+    assert (listing, content) == ("compose.yaml", "A=precious")
+    assert not Path(re.search(r"/proc/\d+/fd/\d+", document).group()).exists()  # type: ignore[union-attr]
 
 
 def documented() -> list[tuple[str, str, str]]:
@@ -155,7 +149,7 @@ def test_what_the_documentation_says_of_a_line_is_so(
     line: str, value: str, verdict: str, tmp_path: Path
 ) -> None:
     text = f"{line}\n"
-    found = [*problems_of.of_lines(envfile.lines(text)), *problems(text, tmp_path)]
+    found = [*problems_of.of_lines(envfile.lines(text)), *problems(text)]
     assert bool(found) is (verdict == "refused")
     if value:
         assert list(environment_of([text.encode()], tmp_path, shell="")[0].values()) == [value]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from tests.unit.support.engine import Engine
 
+ENV = {"DATABASE_URI": "file:/data/payload.db"}
+
 
 @pytest.fixture
 def docker() -> Iterator[Engine]:
@@ -38,7 +40,7 @@ def client(docker: Engine) -> Iterator[DockerClient]:
 def served(site: Settings, docker: Engine) -> Settings:
     """Give a site that served from its two volumes."""
     site.state.mkdir()
-    data.remember(site)
+    data.remember(site, ENV)
     has(docker, site.db_volume, site.media_volume)
     return site
 
@@ -88,6 +90,16 @@ def test_another_volume_that_exists_was_chosen_by_somebody(
     data.check(client, replace(served, db_volume="restored"))
 
 
+def test_another_file_on_the_same_volume_would_be_an_empty_database(served: Settings) -> None:
+    data.check_file(served, ENV)
+    with pytest.raises(Refused, match=r"another database: file:/data/other\.db"):
+        data.check_file(served, {"DATABASE_URI": "file:/data/other.db"})
+
+
+def test_a_first_deploy_may_choose_its_file(site: Settings) -> None:
+    data.check_file(site, {"DATABASE_URI": "file:/data/other.db"})
+
+
 def test_two_applications_never_write_one_volume(
     served: Settings, client: DockerClient, docker: Engine
 ) -> None:
@@ -97,6 +109,19 @@ def test_two_applications_never_write_one_volume(
     assert "the volume shop_payload-db is used by container app0" in refusal(client, served)
     docker.answers["GET /containers/json"] = [{**other, "Mounts": [{**mount, "RW": False}]}]
     data.check(client, served)
+
+
+def test_a_container_of_one_command_is_a_second_writer_too(
+    served: Settings, client: DockerClient, docker: Engine
+) -> None:
+    mount = {"Name": served.db_volume, "RW": True}
+    for one_off, refused in (("False", False), ("True", True)):
+        mine = engine.listed(engine.container(labels={"com.docker.compose.oneoff": one_off}))
+        docker.answers["GET /containers/json"] = [{**mine, "Mounts": [mount]}]
+        if refused:
+            assert "docker stop app0" in refusal(client, served)
+        else:
+            data.check(client, served)
 
 
 def test_an_unused_database_of_another_name_is_mentioned_before_a_first_deploy(

@@ -79,9 +79,18 @@ def test_a_required_value_that_is_not_there_is_a_problem(key: str, found: Found)
     "value",
     ["CHANGE_ME", "changeme", "todo", "your-secret-here", "<secret>", "xxxxxx", "placeholder"],
 )
-@pytest.mark.parametrize("key", ["PAYLOAD_SECRET", "SMTP_PASSWORD", *problems.DATABASE, URL])
+@pytest.mark.parametrize("key", ["PAYLOAD_SECRET", *problems.DATABASE, URL])
 def test_a_placeholder_is_one_problem(key: str, value: str, found: Found) -> None:
     assert found(**{key: value}) == [f"{key} is still the placeholder"]
+
+
+@pytest.mark.parametrize("value", ["exchange-media.example", "interchange_menu", "change_method"])
+def test_an_ordinary_word_is_no_placeholder(value: str, found: Found) -> None:
+    assert found(NEXT_PUBLIC_NAME=value) == []
+
+
+def test_in_a_variable_that_the_stack_does_not_know_it_is_only_a_warning(found: Found) -> None:
+    assert found(SMTP_FROM="<noreply@shop.example>") == ["SMTP_FROM looks like a placeholder"]
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_a_release_that_does_not_start_gives_way_to_the_one_before(world: World)
     failure = failing(Undone, world)
     assert failure.code == 20
     assert "the previous one is back and healthy" in failure.what
-    assert world.ran() == ["build", "up", "up"]
+    assert world.ran() == ["build", "up", "stop", "up"]
     assert world.live == OLD
     assert (world.root / ".env").read_text() == before
 
