@@ -152,7 +152,7 @@ def _started(
             signals.deliver(came)
             yield process
         except BaseException:
-            _end(process, signal.SIGINT)
+            _end(process, signal.SIGTERM)  # SIGINT is ignored by what a shell put into the background
             raise
 
 

@@ -28,8 +28,8 @@ class Need:
     inodes: int
 
 
-BUILD = Need(free=2 << 30, inodes=150_000)  # seen for a first build of the starter: 1.5 GB, 90,000 files
-REBUILD = Need(free=600 << 20, inodes=50_000)
+BUILD = Need(free=2 << 30, inodes=100_000)  # seen for the starter: 1.5 GB, 61,000 inodes
+REBUILD = Need(free=600 << 20, inodes=20_000)  # seen for a changed address: 210 MB, 6,000 inodes
 BASE_IMAGES = Need(free=1 << 30, inodes=20_000)
 START = Need(free=64 << 20, inodes=1_000)
 CHECKOUT = Need(free=4 << 20, inodes=50)

@@ -128,6 +128,7 @@ def test_ctrl_c_while_the_old_application_stops_leads_back(sibling: Callable[...
         told = process.stderr.read()
     assert process.returncode == BACK, told
     assert re.search("^  Start +interrupted", told, re.MULTILINE), told
+    time.sleep(6)  # by then the stop has ended that was begun
     assert site.status()["release"] == release
     assert site.is_healthy()
 
@@ -153,7 +154,7 @@ def closed_terminal(site: Site, when: bytes) -> int:
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(site.root)
-        os.execv("./deploy.sh", ["./deploy.sh"])  # noqa: S606 - in the terminal that was forked
+        os.execvp("env", ["env", "--default-signal=HUP", "./deploy.sh"])  # noqa: S606 - in its terminal
     seen = b""
     while when not in seen:
         seen += os.read(terminal, 4096)
