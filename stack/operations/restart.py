@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, preflight, settings, start
+from stack import compose, console, lock, preflight, settings, signals, start
 from stack.engine import client as engine
 from stack.engine import containers
 from stack.errors import Broken, Refused
@@ -25,7 +25,7 @@ def restart(root: Path) -> None:
             raise Refused(
                 f"{site.site} is not running", why="it has no containers", fix="`./deploy.sh` starts it"
             )
-        with console.step("Restart the application") as step:
+        with signals.ignored(), console.step("Restart the application") as step:
             start.perform(site, compose.restart("app"), step, "the application could not be restarted")
         with console.step("Health, through the gate") as step:
             step.say(_healthy_again(client, site))

@@ -182,6 +182,14 @@ def test_a_first_deploy_that_is_interrupted_leaves_nothing_running(
     assert site.state().containers == ""
 
 
+def test_a_restart_that_is_interrupted_starts_the_application_all_the_same(shop: Site) -> None:
+    with shop.starting("bin/inv", "restart") as process:
+        time.sleep(0.8)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() in {0, 130, -signal.SIGINT}
+    assert shop.is_healthy()
+
+
 def test_a_stop_that_is_interrupted_can_be_repeated(site: Site, image: str) -> None:
     with site.starting("./stop.sh") as process:
         time.sleep(0.6)
