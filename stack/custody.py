@@ -50,4 +50,4 @@ def is_trusted(uid: int, *, me: int, owner: int) -> bool:
 
 
 def _problem(message: str, hint: str) -> Problem:
-    return Problem(ERROR, "", None, message, hint)
+    return Problem(ERROR, "", None, f"the file {message}", hint)

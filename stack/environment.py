@@ -97,7 +97,7 @@ def _worse(key: str, before: Inspection, after: Inspection) -> list[Problem]:
 
 
 def invalid(errors: Iterable[Problem], *, what: str = "") -> Invalid:
-    told = [f"  {problem}" for problem in errors]
+    told = [f"    {problem}" for problem in errors]
     return Invalid(
         what or f"{len(told)} problem(s) in .env.production",
         why="\n".join(["the site would not run with it, or not as it is written there:", *told]),
@@ -107,7 +107,7 @@ def invalid(errors: Iterable[Problem], *, what: str = "") -> Invalid:
 
 def _opened(settings: Settings) -> tuple[bytes | None, list[Problem]]:
     if not settings.env_production.exists():
-        message = "is missing: PAYLOAD_SECRET is not set, nothing tells the application its secrets"
+        message = "the file is missing: PAYLOAD_SECRET is not set, nothing tells the application its secrets"
         hint = "put back the copy that belongs to this site, or run `bin/inv env.init` for a new one"
         return None, [Problem(ERROR, "", None, message, hint)]
     return custody.opened(settings.env_production, root=settings.root)
@@ -116,7 +116,7 @@ def _opened(settings: Settings) -> tuple[bytes | None, list[Problem]]:
 def _inspected(content: bytes, settings: Settings) -> Inspection:
     text = _text(content)
     if text is None:
-        return Inspection({}, (Problem(ERROR, "", None, "is not text", "write it anew, in UTF-8"),))
+        return Inspection({}, (Problem(ERROR, "", None, "the file is not text", "write it anew, in UTF-8"),))
     lines = envfile.lines(text)
     found = [
         *problems.of_lines(lines),

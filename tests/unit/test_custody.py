@@ -41,7 +41,7 @@ def test_a_file_of_its_owner_only_is_given(file: Path) -> None:
 def test_a_file_that_others_can_read_or_write_is_a_problem_with_its_remedy(mode: int, file: Path) -> None:
     file.chmod(mode)
     content, (problem,) = custody.opened(file, root=file.parent)
-    assert (problem.level, problem.message) == ("error", "can be read by others on this machine")
+    assert (problem.level, problem.message) == ("error", "the file can be read by others on this machine")
     assert problem.hint == f"chmod 600 {file}"
     assert content == b"A=1\n"
 
@@ -62,14 +62,14 @@ def test_a_file_belongs_to_who_runs_this_to_the_owner_of_the_checkout_or_to_root
 def test_a_file_of_a_stranger_is_a_problem_with_its_remedy(file: Path) -> None:
     os.chown(file, 5002, 5002)
     _, (problem,) = custody.opened(file, root=file.parent)
-    assert problem.message == "belongs to somebody else, who can change it"
+    assert problem.message == "the file belongs to somebody else, who can change it"
     assert problem.hint == f"chown 0 {file}"
 
 
 def test_a_link_out_of_the_project_is_not_followed(file: Path, tmp_path: Path) -> None:
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    assert found(file) == ["is a link to a place outside the project"]
+    assert found(file) == ["the file is a link to a place outside the project"]
     assert not is_opened(file)
 
 
@@ -85,7 +85,7 @@ def test_a_pipe_does_not_make_anybody_wait(file: Path) -> None:
     rescue = threading.Timer(2, _let_go, args=[file])
     rescue.start()
     try:
-        assert found(file) == ["is not an ordinary file"]
+        assert found(file) == ["the file is not an ordinary file"]
         assert not is_opened(file)
     finally:
         rescue.cancel()
@@ -100,17 +100,17 @@ def _let_go(pipe: Path) -> None:
 def test_a_directory_is_no_file(file: Path) -> None:
     file.unlink()
     file.mkdir()
-    assert found(file) == ["is not an ordinary file"]
+    assert found(file) == ["the file is not an ordinary file"]
 
 
 @pytest.mark.parametrize(("size", "problem"), [(1 << 20, False), ((1 << 20) + 1, True)])
 def test_a_file_of_more_than_a_megabyte_is_not_read(size: int, problem: bool, file: Path) -> None:
     file.write_bytes(b"#" * size)
     assert is_opened(file) is not problem
-    assert found(file) == (["is larger than 1 MB"] if problem else [])
+    assert found(file) == (["the file is larger than 1 MB"] if problem else [])
 
 
 def test_a_file_that_may_not_be_opened_is_a_problem(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root, who runs this in CI, may open everything
-    assert found(file) == ["cannot be read by this user"]
+    assert found(file) == ["the file cannot be read by this user"]
     assert not is_opened(file)

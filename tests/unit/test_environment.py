@@ -120,7 +120,7 @@ def test_a_missing_file_is_invalid_and_no_new_secrets_are_made(site: Settings) -
 def test_all_problems_are_named_at_once_with_their_lines(site: Settings) -> None:
     write(site, f"{GOOD}\nA B=1\nPORT=8080\nSMTP=ab$cd\nC='it''s'\n".replace("https", "ftp"), mode=0o644)
     assert errors(site) == [
-        "None  can be read by others on this machine",
+        "None  the file can be read by others on this machine",
         "7 NEXT_PUBLIC_SERVER_URL is not http:// or https://, a host and nothing else",
         "9  is not KEY=value",
         "10 PORT is not 3000",
@@ -151,12 +151,12 @@ def test_what_is_only_doubtful_is_a_warning_and_the_values_are_given(site: Setti
 )
 def test_what_is_not_text_is_one_problem_and_an_empty_file_four(content: bytes, site: Settings) -> None:
     write(site, content)
-    assert errors(site) == ["None  is not text"] if content else len(errors(site)) == 4
+    assert errors(site) == ["None  the file is not text"] if content else len(errors(site)) == 4
 
 
 def test_a_file_that_is_not_opened_is_still_a_problem(site: Settings) -> None:
     site.env_production.mkdir()
-    assert errors(site) == ["None  is not an ordinary file"]
+    assert errors(site) == ["None  the file is not an ordinary file"]
 
 
 # --- change ------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ def test_what_was_wrong_before_does_not_keep_a_value_from_being_set(site: Settin
 @pytest.mark.parametrize("content", [b"A=\xff\n", b"A=a\0b\n"])
 def test_a_file_that_cannot_be_read_is_not_written_over(content: bytes, site: Settings) -> None:
     write(site, content)
-    with pytest.raises(Invalid, match="is not text"):
+    with pytest.raises(Invalid, match="the file is not text"):
         environment.change(site, "A", "1")
     assert site.env_production.read_bytes() == content
 

@@ -71,7 +71,7 @@ def test_a_file_that_is_missing_is_a_problem_for_scripts_too(
     checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (problem,) = told(checkout, capsys)
-    assert str(problem["message"]).startswith("is missing: PAYLOAD_SECRET is not set")
+    assert str(problem["message"]).startswith("the file is missing: PAYLOAD_SECRET is not set")
 
 
 def test_a_file_that_cannot_be_read_is_told_to_scripts_with_all_else(

@@ -102,7 +102,7 @@ class _Source:
     def _part(self, part: ast.expr, function: Function) -> set[str]:
         if isinstance(part, ast.FormattedValue):
             value = part.value
-            known = isinstance(value, ast.Name) and value.id in ("what", "failed")
+            known = isinstance(value, ast.Name) and value.id in ("what", "failed", "message")
             return self.texts(value, function) if known else {HOLE}
         return self.texts(part, function)
 
