@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,13 +39,7 @@ class Stack(Program):
             self.update_config()
             self.execute()
         except ParseError as mistake:
-            _end(
-                Usage(
-                    "this command line makes no sense",
-                    why=str(mistake),
-                    fix="`bin/inv --list`, `bin/inv --help TASK`",
-                )
-            )
+            _end(Usage("this command line makes no sense", why=str(mistake), fix=self._hint(str(mistake))))
         except Failure as failure:
             _end(failure)
         except UnexpectedExit as refusal:
@@ -58,6 +54,11 @@ class Stack(Program):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as trouble:
             _end(errors.of(trouble))
+
+    def _hint(self, mistake: str) -> str:
+        named = re.match("No idea what '(.+?)' is", mistake)
+        near = difflib.get_close_matches(named.group(1), self.collection.task_names, 1, 0.75) if named else []
+        return f"did you mean `bin/inv {near[0]}`?" if near else "`bin/inv --list`, `bin/inv --help TASK`"
 
     def parse_core(self, argv: list[str] | None) -> None:
         """Refuse Invoke's flags that nothing here heeds: `--dry` above all must not act."""

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stack import envfile
+from stack.settings import DEFAULTS, FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +72,18 @@ def ignored(settings: Settings) -> list[str]:
     """Return the variables of this process's environment that contradict `.env` and are left out."""
     given = envfile.read(settings.dotenv)
     return sorted(key for key in _overriding(settings) if os.environ[key] != given.get(key))
+
+
+def unknown(settings: Settings) -> list[str]:
+    """Return the names in `.env` that neither the stack nor a Compose file of this checkout reads."""
+    files = [*settings.root.glob("docker-compose*.y*ml"), *settings.root.glob("compose*.y*ml")]
+    read = {name for file in files for name in re.findall(r"\$\{?([A-Za-z_]\w*)", file.read_text())}
+    ours = {*DEFAULTS, *FORMS, "COMPOSE_PROJECT_NAME"}
+    return sorted(
+        key
+        for key in envfile.read(settings.dotenv)
+        if key not in read | ours and not key.startswith("COMPOSE_")
+    )
 
 
 def _overriding(settings: Settings) -> set[str]:

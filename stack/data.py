@@ -14,36 +14,59 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.engine.containers import Neighbour
     from stack.settings import Settings
 
-DATABASE = "DATABASE_URI"
+DATABASE, NAME = "DATABASE_URI", "COMPOSE_PROJECT_NAME"
 
 
 def remember(site: Settings, env: Mapping[str, str]) -> None:
     """Note where the data of a release that proved healthy is."""
-    now = {**_named(site), DATABASE: env[DATABASE]}
+    now = {NAME: site.site, **_named(site), DATABASE: env[DATABASE]}
     if _remembered(site) != now:
         envfile.replace(_note(site), envfile.with_values("", now), mode=0o600)
 
 
+def former_name(site: Settings) -> str | None:
+    """Return the name under which this checkout served, where it has another one now and other volumes."""
+    last = _remembered(site)
+    renamed = last.get(NAME, site.site) != site.site
+    return (
+        last[NAME] if renamed and any(last[key] != volume for key, volume in _named(site).items()) else None
+    )
+
+
 def check(client: DockerClient, site: Settings) -> None:
     """Refuse volumes that are not those this checkout served from, and a database that others write."""
-    _one_writer(client, site)
-    for key, volume in _named(site).items():
-        last = _remembered(site).get(key)
-        if last is None or objects.volume_exists(client, volume):
-            continue
-        if last == volume:
-            raise Refused(
-                f"the volume {volume} is gone",
-                why="this site's data was in it; a deploy would begin with an empty one",
-                fix=f"bring its content back; or, to begin with nothing: `docker volume create {volume}`",
-            )
+    last = _remembered(site)
+    absent = {
+        key: volume for key, volume in _named(site).items() if not objects.volume_exists(client, volume)
+    }
+    gone = [volume for key, volume in absent.items() if last.get(key) == volume]
+    if former := former_name(site):
+        lines = " and ".join(f"{key}={last[key]}" for key in _named(site))
         raise Refused(
-            f"the site would begin with a new, empty volume: {volume}",
-            why=f"its data is in {last}: COMPOSE_PROJECT_NAME, {key} or the directory's name was changed",
-            fix=f"write {key}={last} into .env; or, to begin with nothing: `docker volume create {volume}`",
+            f"the site's name was {former}, now it is {site.site}",
+            why="its data is in volumes of the old name: under the new one it would begin empty",
+            fix=f"write COMPOSE_PROJECT_NAME={former} into .env; or, to keep the new name, {lines}",
         )
+    if gone:
+        raise Refused(
+            f"the site's data is gone: {', '.join(gone)}",
+            why="somebody removed what it was in; a deploy would begin with nothing",
+            fix=f"bring it back; or, to begin with nothing: {_creating(gone)}",
+        )
+    if moved := [key for key in absent if key in last]:
+        raise Refused(
+            f"the site would begin with a new, empty volume: {', '.join(absent[key] for key in moved)}",
+            why=f"its data is in {', '.join(last[key] for key in moved)}: {' and '.join(moved)} was changed",
+            fix=f"put {' and '.join(f'{key}={last[key]}' for key in moved)} back into .env",
+        )
+    _one_writer(client, site)
+
+
+def _creating(volumes: list[str]) -> str:
+    return "`" + " && ".join(f"docker volume create {volume}" for volume in volumes) + "`"
 
 
 def check_file(site: Settings, env: Mapping[str, str]) -> None:
@@ -77,8 +100,14 @@ def _one_writer(client: DockerClient, site: Settings) -> None:
             raise Refused(
                 f"the volume {site.db_volume} is used by container {container.name}",
                 why="two applications that write one SQLite file lose what visitors were told is saved",
-                fix=f"end that one first: `docker stop {container.name}`; or name another volume in .env",
+                fix=f"end that one first: {_ending(container)}; or name another volume in .env",
             )
+
+
+def _ending(container: Neighbour) -> str:
+    if container.service in containers.OURS and not container.one_off:
+        return f"`docker compose -p {container.project} down`, which keeps the data"
+    return f"`docker stop {container.name}`"
 
 
 def _named(site: Settings) -> dict[str, str]:

@@ -20,6 +20,7 @@ from typing import ClassVar
 
 from invoke.exceptions import Exit
 
+INTERRUPTED = "interrupted"
 INTERRUPTIONS = {
     "SIGINT": "interrupted by Ctrl-C",
     "SIGTERM": "interrupted by SIGTERM: somebody, or the machine, ended it",
@@ -74,7 +75,7 @@ def of(trouble: BaseException) -> Failure:
         return trouble
     if isinstance(trouble, KeyboardInterrupt):
         return Refused(
-            "interrupted", why=INTERRUPTIONS.get(str(*trouble.args), "interrupted"), fix="run it again"
+            "interrupted", why=INTERRUPTIONS.get(str(*trouble.args), INTERRUPTED), fix="run it again"
         )
     if isinstance(trouble, OSError):
         return _of_the_machine(trouble)

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, data, envfile, gate, run
+from stack import compose, console, data, envfile, gate, problems, run
 from stack.engine import containers, images, objects
 from stack.errors import Invalid, Refused
 from stack.host import disk, ports
+from stack.settings import FORMS
 from stack.versions import COMPOSE_MINIMUM, at_least
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def machine(client: DockerClient, site: Settings) -> None:
     objects.usable_network(client, site.proxy_network)
     disk.need(disk.CHECKOUT, str(site.root), "for the settings of this site")
     disk.need(disk.START, objects.data_directory(client), "to start the site")
-    _tell_of_ignored_variables(site)
+    _tell_of_variables(site)
 
 
 def files(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
@@ -46,7 +47,7 @@ def name_is_ours(client: DockerClient, site: Settings) -> None:
     for container in containers.of_site(client, site.site):
         if os.path.realpath(container.directory) == os.path.realpath(site.root):
             continue
-        if not Path(container.directory).exists():
+        if _is_gone(container.directory):
             raise Refused(
                 f"{site.site} still runs from {container.directory}, which is gone",
                 why="this checkout was moved or renamed while it ran",
@@ -66,6 +67,13 @@ def name_is_ours(client: DockerClient, site: Settings) -> None:
             )
 
 
+def _is_gone(directory: str) -> bool:
+    try:
+        return not Path(directory).exists()
+    except PermissionError:  # somebody else's: it is there
+        return False
+
+
 def _port_is_ours(client: DockerClient, site: Settings) -> None:
     holder = containers.publishing(client, site.host_port)
     if holder and (holder.project, holder.service) == (site.site, "gate"):
@@ -80,7 +88,11 @@ def _port_is_ours(client: DockerClient, site: Settings) -> None:
         )
 
 
-def _tell_of_ignored_variables(site: Settings) -> None:
+def _tell_of_variables(site: Settings) -> None:
+    for key in compose.unknown(site):
+        near = problems.nearest(key, FORMS)
+        meant = f"did you mean {near}?" if near else "docs/environment.md lists every setting"
+        console.warn(f"{key} in {site.dotenv} does nothing: {meant}")
     if ignored := compose.ignored(site):
         console.warn(f"your shell's {', '.join(ignored)} is not heeded: what counts stands in {site.dotenv}")
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from stack.settings import FORMS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from stack.envfile import Line
     from stack.settings import Settings
@@ -184,10 +184,16 @@ def _of_the_stack(values: Mapping[str, str], settings: Settings) -> Iterator[Fin
 
 
 def _unknown(values: Mapping[str, str]) -> Iterator[Finding]:
-    for key in sorted(values.keys() - {*KNOWN, *FORMS}):
-        near = difflib.get_close_matches(key.upper(), KNOWN, 1, ALIKE)
-        if near and near[0] not in values:
-            yield WARNING, key, "is not a name the stack knows", f"did you mean {near[0]}?"
+    for key in sorted(values.keys() - FORMS.keys()):
+        near = nearest(key)
+        if near and near not in values:
+            yield WARNING, key, "is not a name the stack knows", f"did you mean {near}?"
+
+
+def nearest(key: str, known: Collection[str] = KNOWN) -> str | None:
+    """Return the known name that another one looks like."""
+    alike = difflib.get_close_matches(key.upper(), known, 1, ALIKE)
+    return None if key in known or not alike else alike[0]
 
 
 def _is_actions_key(value: str) -> bool:

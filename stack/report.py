@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from stack import envfile
@@ -61,11 +62,11 @@ def exhausted(client: DockerClient, container: Container) -> str | None:
 
 
 def reason_of_answer(answer: Answer) -> str:
-    return (
-        answer.said
-        if answer.status is None
-        else f"its health route answers {answer.status}: {answer.said.strip()}"
-    )
+    if answer.status is None:
+        return answer.said
+    said = "" if answer.said.lstrip().startswith("<") else f": {answer.said.strip()}"  # a page for people
+    route = "; is HEALTH_PATH in .env right?" if answer.status == HTTPStatus.NOT_FOUND else ""
+    return f"its health route answers {answer.status}{said}{route}"
 
 
 def reason_of_build(output: str) -> str:

@@ -40,14 +40,19 @@ def connected() -> Iterator[DockerClient]:
 
 
 def running_version() -> str | None:
-    """Return the version of the engine that answers, or None where none does."""
+    """Return the version of the engine that answers, or None where none does.
+
+    One that does not answer this user is :class:`Refused`.
+    """
     try:
         client = docker.from_env(timeout=5)
         try:
             return str(client.version()["Version"])
         finally:
             client.close()
-    except (DockerException, requests.exceptions.RequestException):
+    except (DockerException, requests.exceptions.RequestException) as trouble:
+        if "Permission denied" in str(trouble):
+            raise _unreachable(trouble) from trouble
         return None
 
 

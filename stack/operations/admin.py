@@ -36,6 +36,10 @@ def create(root: Path, email: str) -> None:
 
 def _password() -> str:
     given = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    if not given:
+        raise Usage(
+            "no password was given", why="none was typed, or stdin is empty", fix="run it in a terminal"
+        )
     if len(given) < PASSWORD_MINIMUM:
         raise Usage(
             "the password is too short",

@@ -190,6 +190,13 @@ def _undone(client: DockerClient, site: Settings, candidate: Candidate, failure:
     what = f"release {candidate.release} did not start"
     if candidate.before is None:
         return _taken_down(site, what, failure, detail)
+    if candidate.before.image == candidate.image and failure.what != errors.INTERRUPTED:
+        return Broken(
+            f"release {candidate.release} does not answer with the present settings",
+            why=failure.why,
+            fix="correct .env or .env.production, then `./deploy.sh`",
+            detail=detail,
+        )
     return _way_back(client, site, candidate, what, failure, detail)
 
 
@@ -232,6 +239,10 @@ def _way_back(  # noqa: PLR0913, PLR0917 - what failed and what was there
             why=f"{failure.why}; then: {errors.of(second).why}",
             fix="read the logs: `bin/inv logs`",
             detail=detail,
+        )
+    if image == candidate.image:
+        return Undone(
+            f"{failure.what}; {candidate.release} is up and healthy", why=failure.why, fix=failure.fix
         )
     back = f"{what}; the previous one is back and healthy"
     return Undone(back, why=failure.why, fix=failure.fix, detail=detail)

@@ -12,7 +12,7 @@ from stack import console, environment, inputs, settings
 from stack.engine import client as engine
 from stack.engine import images
 from stack.errors import Refused, Usage
-from stack.problems import WARNING, Problem
+from stack.problems import WARNING, Problem, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +56,11 @@ def set_value(root: Path, key: str) -> None:
             fix="`bin/inv env.set KEY`, and the value when it is asked for",
         )
     environment.change(site, key, _value(key))
+    for warning in environment.inspected(site).warnings:
+        if warning.key == key:
+            console.warn(str(warning))
+    if near := nearest(key):
+        console.warn(f"{key} is not a name the stack knows: did you mean {near}?")
     build = " builds the image anew with it" if inputs.is_built_in(key) else " takes it to the site"
     console.progress(f"{key} is set; `./deploy.sh`{build}")
     console.result(str(site.env_production))

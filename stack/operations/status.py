@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, health, releases, run, settings
+from stack import compose, console, data, health, releases, run, settings
 from stack.engine import client as engine
 from stack.engine import containers, objects
 from stack.host import disk
@@ -30,6 +30,8 @@ def status(root: Path, *, as_json: bool) -> None:
         for name in containers.other_sites_called_app(client, site.site, site.proxy_network):
             ambiguous = f"http://app:3000 on network {site.proxy_network} is answered by {name} too"
             console.warn(f"{ambiguous}; point the reverse proxy at http://{site.site}:3000")
+    if former := data.former_name(site):
+        console.warn(f"this checkout served as {former}; what follows is {site.site}")
     if as_json:
         console.result_json(facts)
     else:

@@ -134,6 +134,14 @@ def test_settings_that_are_not_text_are_refused(site: Site) -> None:
     dotenv.write_bytes(whole)
 
 
+def test_a_setting_that_nobody_reads_is_told_with_the_one_that_was_meant(site: Site) -> None:
+    with changed(site, HOSTPORT="3005", APP_MEMROY="1g"):
+        done = site.run("./deploy.sh")
+    assert done.returncode == 0, done.stderr
+    assert f"HOSTPORT in {site.root}/.env does nothing: did you mean HOST_PORT?" in done.stderr
+    assert "did you mean APP_MEMORY?" in done.stderr
+
+
 def test_variables_of_the_shell_do_not_override_the_settings(site: Site) -> None:
     mine = {"HOST_PORT": "1", "APP_IMAGE": "nothing:here", "COMPOSE_FILE": "/nowhere.yml", "APP_MEMORY": "1m"}
     done = site.run("./deploy.sh", env=mine)
@@ -193,15 +201,18 @@ def test_a_site_that_is_renamed_while_it_is_down_never_begins_empty(
     site.run("./stop.sh")
     before = site.state()
     with changed(site, COMPOSE_PROJECT_NAME=f"{site.name}-b"):
-        done = refused(site, 11, f"new, empty volume: {site.name}-b_payload-db")
-    assert f"DB_VOLUME={site.name}_payload-db" in done.stderr
+        done = refused(site, 11, f"the site's name was {site.name}, now it is {site.name}-b")
+        assert f"COMPOSE_PROJECT_NAME={site.name}" in done.stderr
+        assert f"served as {site.name}" in site.inv("status").stderr
+        assert f"served as {site.name}" in site.inv("stop").stderr
     moved = site.root.with_name("moved")
     assert site.state() == before
     envfile.write(site.root / ".env", {"COMPOSE_PROJECT_NAME": ""})
     site.root.rename(moved)
     done = subprocess.run(["./deploy.sh"], cwd=moved, capture_output=True, text=True, check=False)
     moved.rename(site.root)
-    assert (done.returncode, "new, empty volume: moved_payload-db" in done.stderr) == (11, True), done.stderr
+    assert (done.returncode, "now it is moved" in done.stderr) == (11, True), done.stderr
     site.set(COMPOSE_PROJECT_NAME=site.name)
     site.compose("down", "--volumes")
-    refused(site, 11, f"the volume {site.name}_payload-db is gone", "docker volume create")
+    both = f"docker volume create {site.name}_payload-db && docker volume create {site.name}_media-uploads"
+    refused(site, 11, "the site's data is gone", both)

@@ -74,6 +74,17 @@ def test_a_release_that_does_not_work_gives_way_to_the_previous_one(
     assert envfile.read(site.root / ".env.production")["PAYLOAD_SECRET"] not in done.stderr
 
 
+def test_a_setting_that_keeps_the_live_release_from_answering_is_told_without_a_way_back(site: Site) -> None:
+    site.set(HEALTH_PATH="/api/nowhere", START_LIMIT="9")
+    done = site.run("./deploy.sh")
+    site.set(HEALTH_PATH="/api/health", START_LIMIT="60")
+    assert done.returncode == 21, done.stderr
+    assert "does not answer with the present settings" in done.stderr
+    assert "its health route answers 404; is HEALTH_PATH in .env right?" in done.stderr
+    assert "Back to" not in done.stderr
+    site.deploy()
+
+
 def test_a_previous_release_whose_name_was_taken_away_comes_back_all_the_same(site: Site, image: str) -> None:
     live = envfile.read(site.root / ".env")["APP_IMAGE"]
     subprocess.run(["docker", "rmi", "--force", live], check=True, capture_output=True)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 CLONE = f"git clone --quiet {datacentre.ADDRESS} shop"
 SHOP = "/root/shop"
+VISITS = """for _ in $(seq 80); do
+curl --silent --output /dev/null --write-out '%{http_code}\\n' --max-time 30 127.0.0.1:3000/api/health
+sleep 0.1
+done"""
 INSTALLED = "dpkg-query --show"
 FILES = (
     "find . -path ./.venv -prune -o -type f ! -path './.git/*' ! -name .venv.lock ! -name '*.pyc' -print0"
@@ -124,6 +128,16 @@ def test_whoever_follows_the_readme_on_a_bare_vps_has_a_site_whose_data_outlives
         assert site.get("/admin/login").ok
     env = followed.vps.says("cat .env.production", directory=SHOP)
     assert "\nNEXT_PUBLIC_SERVER_URL=https://shop.example.com\n" in env
+
+
+def test_a_deploy_of_new_settings_fails_no_visitor_and_keeps_the_gate(followed: Followed) -> None:
+    """With this Debian's Compose: an older one also replaces what depends on the application."""
+    vps, gate = followed.vps, "docker compose ps --quiet gate"
+    before = vps.says(gate, directory=SHOP)
+    deploy = "echo APP_MEMORY=700m >> .env\n./deploy.sh\nwait\nsort -u /tmp/visits"
+    told = vps.says(f"{VISITS} > /tmp/visits &\n{deploy}", directory=SHOP)
+    assert told.splitlines()[1:] == ["200"]
+    assert vps.says(gate, directory=SHOP) == before
 
 
 def test_an_engine_that_is_stopped_is_named_and_brings_the_site_back_by_itself(shop: Vps) -> None:

@@ -97,6 +97,11 @@ def test_a_command_line_without_sense_ends_with_2_and_explains_itself_on_stderr(
     assert out == ""
 
 
+def test_a_slip_of_the_pen_is_answered_with_the_nearest_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with(["depoly"]) == 2
+    assert "fix: did you mean `bin/inv deploy`?" in capsys.readouterr().err
+
+
 def test_a_flag_that_wants_a_number_and_gets_a_word_is_a_usage_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -76,10 +76,33 @@ def test_a_new_name_never_means_a_new_empty_volume(served: Settings, client: Doc
     assert "MEDIA_VOLUME=shop_media-uploads" in said
 
 
+def test_a_new_name_is_refused_with_the_old_one_first(served: Settings, client: DockerClient) -> None:
+    renamed = replace(served, site="boutique", db_volume="boutique_db", media_volume="boutique_media")
+    said = refusal(client, renamed)
+    assert "the site's name was shop, now it is boutique" in said
+    assert "COMPOSE_PROJECT_NAME=shop" in said
+    assert "DB_VOLUME=shop_payload-db and MEDIA_VOLUME=shop_media-uploads" in said
+    assert data.former_name(renamed) == "shop"
+
+
+def test_a_new_name_with_the_old_volumes_is_the_same_site(served: Settings, client: DockerClient) -> None:
+    renamed = replace(served, site="boutique")
+    data.check(client, renamed)
+    assert data.former_name(renamed) is None
+
+
+def test_what_is_gone_is_named_all_at_once(served: Settings, client: DockerClient, docker: Engine) -> None:
+    for volume in (served.db_volume, served.media_volume):
+        del docker.answers[f"GET /volumes/{volume}"]
+    assert "docker volume create shop_payload-db && docker volume create shop_media-uploads" in refusal(
+        client, served
+    )
+
+
 def test_a_volume_that_was_removed_is_missed(served: Settings, client: DockerClient, docker: Engine) -> None:
     del docker.answers[f"GET /volumes/{served.db_volume}"]
     said = refusal(client, served)
-    assert "the volume shop_payload-db is gone" in said
+    assert "the site's data is gone: shop_payload-db" in said
     assert "docker volume create shop_payload-db" in said
 
 

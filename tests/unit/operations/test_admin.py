@@ -73,14 +73,23 @@ def test_two_different_passwords_are_a_mistake(
     assert gate.requests == []
 
 
-@pytest.mark.parametrize("password", ["", "123456789"])
+def test_no_password_is_not_a_short_one(
+    checkout: Path, gate: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(Usage, match="no password was given"):
+        create(checkout, "me@example.com")
+    assert gate.requests == []
+
+
+@pytest.mark.parametrize("password", ["1", "123456789"])
 def test_a_short_password_is_refused(
     password: str, checkout: Path, gate: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{password}\n"))
     with pytest.raises(Usage, match="too short") as refusal:
         create(checkout, "me@example.com")
-    assert not password or password not in str(refusal.value)
+    assert f"{password}\n" not in str(refusal.value)
     assert gate.requests == []
 
 

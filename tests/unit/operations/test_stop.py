@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_a_stop_takes_the_containers_and_no_data(world: World) -> None:
     world.has_deployed(OLD)
     stop(world.root)
-    assert world.ran() == ["down"]
+    assert world.ran() == ["stop", "down"]
     assert "--volumes" not in world.programs.calls("docker")[0]
 
 
@@ -27,7 +27,7 @@ def test_a_site_whose_environment_file_was_broken_can_be_stopped(content: bytes,
     world.has_deployed(OLD)
     (world.root / ".env.production").write_bytes(content)
     stop(world.root)
-    assert world.ran() == ["down"]
+    assert world.ran() == ["stop", "down"]
 
 
 def test_a_stop_of_a_site_that_does_not_run_does_nothing(
