@@ -78,7 +78,7 @@ def unknown(settings: Settings) -> list[str]:
     """Return the names in `.env` that neither the stack nor a Compose file of this checkout reads."""
     files = [*settings.root.glob("docker-compose*.y*ml"), *settings.root.glob("compose*.y*ml")]
     read = {name for file in files for name in re.findall(r"\$\{?([A-Za-z_]\w*)", file.read_text())}
-    ours = {*DEFAULTS, *FORMS, "COMPOSE_PROJECT_NAME"}
+    ours = {*DEFAULTS, *FORMS}
     return sorted(
         key
         for key in envfile.read(settings.dotenv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -96,31 +95,33 @@ def test_a_previous_release_whose_name_was_taken_away_comes_back_all_the_same(si
     assert site.is_healthy()
 
 
-def test_a_disk_that_is_full_when_a_release_is_recorded_leads_back(
+@pytest.fixture
+def on_small_disk(
     sibling: Callable[..., Site], image: str, small_disk: Callable[[str], Path]
-) -> None:
+) -> Iterator[Site]:
+    """Give a running site that is removed while its disk is still there."""
     site = sibling("filled", directory=small_disk("size=12m"))
     site.build_on(image)
     site.deploy()
+    yield site
+    (site.root / "full").unlink(missing_ok=True)
+    site.destroy()
+
+
+def test_a_disk_that_is_full_when_a_release_is_recorded_leads_back(on_small_disk: Site, image: str) -> None:
+    site = on_small_disk
     before = envfile.read(site.root / ".env")["APP_IMAGE"]
     site.build_on(image, SLOW)
     with site.starting("./deploy.sh") as process:
         assert process.stderr
-        told = [line for line in iter(process.stderr.readline, "") if fill_after_start(line, site)]
-        assert process.wait() == 20, told
-    (site.root / "full").unlink()
-    assert "No space left on device" in "".join(told)
+        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Start  "))
+        filling = ["dd", "if=/dev/zero", f"of={site.root}/full", "bs=4k"]
+        subprocess.run(filling, check=False, capture_output=True)
+        told = process.stderr.read()
+    assert process.returncode == 20, told
+    assert "No space left on device" in told
     assert envfile.read(site.root / ".env")["APP_IMAGE"] == before
     assert site.status()["release"] == before.rpartition(":")[2]
-    site.destroy()
-
-
-def fill_after_start(line: str, site: Site) -> bool:
-    if re.match(r"  Start  ", line):
-        subprocess.run(
-            ["dd", "if=/dev/zero", f"of={site.root}/full", "bs=4k"], check=False, capture_output=True
-        )
-    return True
 
 
 def test_a_live_image_that_was_pruned_is_built_anew_for_the_same_data(live: Site) -> None:

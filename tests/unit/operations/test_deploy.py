@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import envfile, lock, settings
+from stack import envfile, lock, settings, start
 from stack.errors import Broken, Failure, Invalid, Locked, Refused, Undone
 from stack.operations.deploy import deploy
 from stack.operations.restart import restart
@@ -19,6 +19,9 @@ from tests.unit.support.world import DOCKER, OLD
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from docker import DockerClient
+
+    from stack.settings import Settings
     from tests.unit.support.world import World
 
 
@@ -136,6 +139,21 @@ def test_a_release_that_does_not_start_gives_way_to_the_one_before(world: World)
     assert world.ran() == ["build", "up", "stop", "up"]
     assert world.live == OLD
     assert (world.root / ".env").read_text() == before
+
+
+def test_a_mistake_of_our_own_leads_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.has_deployed(OLD)
+    well = start.healthy
+
+    def healthy(client: DockerClient, site: Settings) -> str:
+        if world.live != OLD:
+            raise KeyError("pids")
+        return well(client, site)
+
+    monkeypatch.setattr(start, "healthy", healthy)
+    failure = failing(Undone, world)
+    assert "KeyError" in failure.why
+    assert world.live == OLD
 
 
 def test_when_the_one_before_does_not_start_either_that_is_said(world: World) -> None:
