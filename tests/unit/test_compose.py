@@ -12,6 +12,8 @@ from stack import compose
 from tests.unit.support import compose as oracle
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stack.settings import Settings
 
 
@@ -108,3 +110,20 @@ def test_the_environment_of_this_process_stays_as_it_is(site: Settings) -> None:
     before = dict(os.environ)
     compose.environment(site, {"APP_IMAGE": "shop:2"})["ADDED"] = "x"
     assert dict(os.environ) == before
+
+
+def test_compose_sees_the_checkout_itself_where_the_shell_stands_in_a_link_to_it(
+    site: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site.root / ".env.production").touch()
+    (tmp_path / "link").symlink_to(site.root)
+    monkeypatch.setenv("PWD", str(tmp_path / "link"))
+    model = oracle.config(site.root, env=compose.environment(site))
+    assert f"source: {site.root}/gate" in model
+    assert "/link/" not in model
+
+
+def test_a_name_in_the_settings_that_no_file_reads_is_told(site: Settings) -> None:
+    (site.root / ".env").write_text("HOSTPORT=1\nHOST_PORT=3000\nTRUSTED_PROXIES=10.0.0.1\nMINE=1\n")
+    (site.root / "docker-compose.override.yml").write_text("services: {app: {labels: {x: '${MINE}'}}}\n")
+    assert compose.unknown(site) == ["HOSTPORT"]

@@ -324,3 +324,8 @@ def test_a_secret_of_several_lines_is_taken_out_of_each_of_them() -> None:
 def test_a_path_stays_in_a_log() -> None:
     log = "no such directory: /app/public/media"
     assert envfile.redacted(log, {"MEDIA_DIR": "/app/public/media"}) == log
+
+
+def test_a_secret_that_looks_like_a_path_is_taken_out_all_the_same() -> None:
+    key = "/9j4AAQSkZJRgABAQAAAQABAAD2wBDAA8="  # one base64 key in 64 begins so
+    assert key not in envfile.redacted(f"bad key {key}", {"NEXT_SERVER_ACTIONS_ENCRYPTION_KEY": key})

@@ -113,3 +113,14 @@ def test_an_error_that_the_caller_understands_better_is_left_to_it() -> None:
 def test_a_failure_of_ours_is_left_alone() -> None:
     with pytest.raises(Refused, match="ours"), client.translated():
         raise Refused("ours", why="", fix="")
+
+
+def test_an_engine_that_this_user_may_not_ask_is_not_taken_for_a_missing_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def from_env(**_: object) -> None:
+        raise DockerException("Error: PermissionError(13, 'Permission denied')")
+
+    monkeypatch.setattr("docker.from_env", from_env)
+    with pytest.raises(Refused, match="no permission"):
+        client.running_version()

@@ -177,3 +177,56 @@ def test_the_last_lines_of_a_log_are_text_whatever_they_are(
     assert containers.last_logs(client, app, lines=2) == "one\ntwo\n"
     (question,) = [request for request in docker.server.requests if request.path.endswith("/logs")]
     assert "tail=2" in question.query
+
+
+# --- neighbours --------------------------------------------------------------------------------
+
+
+def listed(name: str = "museum", **changes: Any) -> dict[str, Any]:
+    labels = {"com.docker.compose.project": name, **changes.pop("labels", {})}
+    return {**engine.listed(engine.container(labels=labels)), **changes}
+
+
+def test_what_a_command_or_another_service_of_the_site_runs_in_is_not_the_site(
+    docker: Engine, client: DockerClient
+) -> None:
+    docker.has_containers(engine.container("app"), engine.container("mailer"))
+    assert [found.service for found in containers.of_site(client, "shop")] == ["app"]
+    assert "com.docker.compose.oneoff=False" in docker.server.requests[0].query
+
+
+@pytest.mark.parametrize(
+    ("port", "holds"),
+    [
+        ({"IP": "0.0.0.0", "PublicPort": 3000, "Type": "tcp"}, True),  # noqa: S104 - read, not bound
+        ({"IP": "127.0.0.1", "PublicPort": 3000, "Type": "tcp"}, True),
+        ({"IP": "127.0.0.1", "PublicPort": 3000, "Type": "udp"}, False),
+        ({"IP": "192.0.2.1", "PublicPort": 3000, "Type": "tcp"}, False),
+        ({"IP": "127.0.0.1", "PublicPort": 3001, "Type": "tcp"}, False),
+        ({"PrivatePort": 3000, "Type": "tcp"}, False),
+    ],
+)
+def test_who_has_a_port_of_this_machine_is_told(
+    port: dict[str, Any], holds: bool, docker: Engine, client: DockerClient
+) -> None:
+    docker.answers["GET /containers/json"] = [listed(Ports=[port])]
+    holder = containers.publishing(client, 3000)
+    assert (holder is not None and holder.project == "museum") is holds
+
+
+def test_a_volume_of_a_container_that_is_down_is_in_use_all_the_same(
+    docker: Engine, client: DockerClient
+) -> None:
+    docker.answers["GET /containers/json"] = [listed()]
+    assert containers.mounted(client, "old_payload-db")
+    question = docker.server.requests[0].query
+    assert "all=1" in question
+    assert "old_payload-db" in question
+
+
+def test_only_the_site_itself_counts_as_started_from_a_directory(
+    docker: Engine, client: DockerClient
+) -> None:
+    proxy = listed("traefik", labels={"com.docker.compose.service": "traefik"})
+    docker.answers["GET /containers/json"] = [proxy, listed("shop")]
+    assert [found.project for found in containers.started_from(client, "/srv/shop")] == ["shop"]

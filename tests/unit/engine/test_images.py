@@ -99,3 +99,19 @@ def test_whether_a_volume_exists_is_known_for_certain_or_refused(
 def test_the_engine_tells_where_its_data_lies(docker: Engine, client: DockerClient) -> None:
     docker.answers["GET /info"] = {"DockerRootDir": "/var/lib/docker"}
     assert objects.data_directory(client) == "/var/lib/docker"
+
+
+def test_the_image_of_a_container_gets_its_name_back_where_another_one_has_it(
+    docker: Engine, client: DockerClient
+) -> None:
+    docker.has_image("shop:1", id_="sha256:unproven")
+    docker.has_image("sha256:proven", id_="sha256:proven")
+    docker.answers["POST /images/sha256:proven/tag"] = Reply(201, "")
+    images.keep_name(client, "sha256:proven", "shop:1")
+    assert docker.asked[-1] == "POST /images/sha256:proven/tag"
+
+
+def test_an_image_that_has_its_name_is_left_alone(docker: Engine, client: DockerClient) -> None:
+    docker.has_image("shop:1", id_="sha256:proven")
+    images.keep_name(client, "sha256:proven", "shop:1")
+    assert docker.asked == ["GET /images/shop:1/json"]

@@ -20,3 +20,9 @@ def test_a_port_that_somebody_listens_on_is_taken(address: str) -> None:
 
 def test_there_is_no_free_port_after_the_last_one() -> None:
     assert ports.free_after(ports.HIGHEST) is None
+
+
+def test_only_ports_that_everybody_may_have_are_offered() -> None:
+    offered = ports.free_after(80)
+    assert offered is not None
+    assert offered >= ports.OF_ANYBODY
