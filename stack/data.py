@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import envfile
+from stack import atomic, envfile
 from stack.engine import containers, objects
 from stack.errors import Refused
 
@@ -24,7 +24,7 @@ def remember(site: Settings, env: Mapping[str, str]) -> None:
     """Note where the data of a release that proved healthy is."""
     now = {NAME: site.site, **_named(site), DATABASE: env[DATABASE]}
     if _remembered(site) != now:
-        envfile.replace(_note(site), envfile.with_values("", now), mode=0o600)
+        atomic.replace(_note(site), envfile.with_values("", now), mode=0o600)
 
 
 def former_name(site: Settings) -> str | None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv.parser import Binding, parse_stream
 
-from stack import ownership
+from stack import atomic
 from stack.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 PLAIN = re.compile(r"[\w./:@%+,=-]*", re.ASCII)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -69,7 +67,7 @@ def read(path: Path) -> dict[str, str]:
 def write(path: Path, values: Mapping[str, str]) -> None:
     """Set keys in a file, each in its old place or at the end; all else, its mode too, stays as it is."""
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    replace(path, with_values(_text(path), values), mode=mode)
+    atomic.replace(path, with_values(_text(path), values), mode=mode)
 
 
 def with_values(text: str, values: Mapping[str, str]) -> str:
@@ -121,22 +119,6 @@ def _line(binding: Binding) -> int:
 
 def _end_of_line(parts: list[str]) -> list[str]:
     return ["\n"] if parts and not parts[-1].endswith("\n") else []
-
-
-def replace(path: Path, text: str, *, mode: int) -> None:
-    """Put a whole new file in place by one rename: a reader sees the old one or the new one."""
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        Path(scratch).chmod(mode)
-        ownership.hand_over(Path(scratch))
-        Path(scratch).replace(path)
-    except BaseException:
-        Path(scratch).unlink()
-        raise
 
 
 def redacted(text: str, values: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import arrival, custody, envfile, problems
+from stack import arrival, atomic, custody, envfile, problems
 from stack.errors import Invalid, Refused
 from stack.problems import ACTIONS_KEY, ERROR, Problem
 
@@ -49,7 +49,7 @@ def create(settings: Settings, *, server_url: str = "") -> None:
         **({"NEXT_PUBLIC_SERVER_URL": server_url.rstrip("/")} if server_url else {}),
     }
     text = envfile.with_values((settings.root / TEMPLATE).read_text(encoding="utf-8"), values)
-    envfile.replace(settings.env_production, text, mode=0o600)
+    atomic.replace(settings.env_production, text, mode=0o600)
 
 
 def checked(settings: Settings, *, warn: Callable[[str], None]) -> dict[str, str]:
@@ -83,7 +83,7 @@ def change(settings: Settings, key: str, value: str) -> None:
     text = envfile.with_values(text, {key: value})
     if worse := _worse(key, before, _inspected(text.encode(), settings)):
         raise invalid(worse, what=f"{key} stays as it was")
-    envfile.replace(settings.env_production.resolve(), text, mode=0o600)
+    atomic.replace(settings.env_production.resolve(), text, mode=0o600)
 
 
 def _worse(key: str, before: Inspection, after: Inspection) -> list[Problem]:

@@ -8,7 +8,9 @@
      ├── Refused         11   preflight, build or trial said no; the site is untouched
      ├── Locked          12   another operation is at work
      ├── Undone          20   it failed; the previous state is back and healthy
-     └── Broken          21   it failed and the previous state is not back
+     ├── Broken          21   it failed and the previous state is not back
+     ├── Untrusted       22   the backup is not trustworthy; nothing was published
+     └── Rejected        23   the archive was refused; nothing was touched
 
 They derive from :class:`invoke.Exit`, so that the stock ``inv`` prints them without a traceback too.
 """
@@ -67,6 +69,14 @@ class Undone(Failure):
 
 class Broken(Failure):
     exit_code = 21
+
+
+class Untrusted(Failure):
+    exit_code = 22
+
+
+class Rejected(Failure):
+    exit_code = 23
 
 
 def of(trouble: BaseException) -> Failure:

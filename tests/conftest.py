@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import envfile, settings
+from stack import atomic, settings
 from stack.engine.client import connected
 from stack.errors import Refused
 from tests.support import datacentre, proxies
@@ -112,7 +112,7 @@ def sibling(new_site: Callable[..., Site], first_deploy: Deployed) -> Callable[.
 
     def make(purpose: str, directory: Path | None = None, **values: str) -> Site:
         site = new_site(purpose, directory, APP_IMAGE=first_deploy.image, **values)
-        envfile.replace(site.root / ".env.production", first_deploy.env, mode=0o600)
+        atomic.replace(site.root / ".env.production", first_deploy.env, mode=0o600)
         return site
 
     return make

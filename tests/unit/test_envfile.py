@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
-import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stack import envfile
+from stack import atomic, envfile
 from stack.errors import Invalid
 from tests.unit.support import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 values = printable | st.text("ab'\"\\$#{} =\n\r`!\u2028\x85", max_size=8)
@@ -228,61 +226,7 @@ def test_a_file_is_made_with_what_is_set(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_text() == "A=1\nB='two words'\n"
 
 
-# --- replacing ------------------------------------------------------------------------------------
-
-
-def test_a_replaced_file_has_the_mode_that_was_asked_for(tmp_path: Path) -> None:
-    for mode in (0o600, 0o644):
-        envfile.replace(tmp_path / "file", "A=1\n", mode=mode)
-        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
-
-
-def test_nobody_else_can_read_a_secret_while_it_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen: list[tuple[str, int]] = []
-
-    def fsync(_: int) -> None:
-        (scratch,) = tmp_path.iterdir()
-        seen.append((scratch.read_text(), stat.S_IMODE(scratch.stat().st_mode)))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    previous = os.umask(0)
-    try:
-        envfile.replace(tmp_path / "file", "SECRET=x\n", mode=0o600)
-    finally:
-        os.umask(previous)
-    assert seen == [("SECRET=x\n", 0o600)]
-
-
-@pytest.mark.parametrize(("owner", "name"), [(os, "fsync"), (Path, "chmod"), (Path, "replace")])
-def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
-    owner: object, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "file"
-    file.write_text("A=old\n")
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(owner, name, full)
-    with pytest.raises(OSError, match="No space left"):
-        envfile.replace(file, "A=new\n", mode=0o644)
-    monkeypatch.undo()
-    assert file.read_text() == "A=old\n"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_reader_who_has_the_old_file_open_goes_on_reading_the_old_file(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("A=old\n")
-    with file.open() as reader:
-        envfile.replace(file, "A=new\n", mode=0o644)
-        assert reader.read() == "A=old\n"
-    assert file.read_text() == "A=new\n"
-
-
 def test_a_file_that_its_owner_closed_stays_closed(tmp_path: Path) -> None:
-    envfile.replace(tmp_path / ".env", "A=1\n", mode=0o600)
+    atomic.replace(tmp_path / ".env", "A=1\n", mode=0o600)
     envfile.write(tmp_path / ".env", {"A": "2"})
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
