@@ -99,6 +99,11 @@ def test_only_the_console_knows_rich() -> None:
     assert offenders(imports("rich"), but=("stack/console.py",)) == []
 
 
+def test_only_compression_knows_zstd_and_gzip() -> None:
+    libraries = imports("backports", "compression", "zlib", "gzip", "zstandard")
+    assert offenders(libraries, but=("stack/compression.py",)) == []
+
+
 def test_only_the_table_of_contents_imports_operations() -> None:
     assert offenders(imports("stack.operations"), but=("stack/operations/", "tasks.py")) == []
 
@@ -156,7 +161,7 @@ def test_listing_the_tasks_loads_nothing_heavy() -> None:
     )
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in listed.stderr.splitlines()}
     assert "invoke" in loaded
-    assert loaded & {"docker", "fabric", "paramiko", "rich", "requests", "urllib3", "dotenv"} == set()
+    assert loaded & {"docker", "fabric", "paramiko", "rich", "requests", "urllib3", "dotenv", "backports"} == set()
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
