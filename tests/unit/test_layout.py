@@ -161,7 +161,10 @@ def test_listing_the_tasks_loads_nothing_heavy() -> None:
     )
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in listed.stderr.splitlines()}
     assert "invoke" in loaded
-    assert loaded & {"docker", "fabric", "paramiko", "rich", "requests", "urllib3", "dotenv", "backports"} == set()
+    assert (
+        loaded & {"docker", "fabric", "paramiko", "rich", "requests", "urllib3", "dotenv", "backports"}
+        == set()
+    )
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
