@@ -112,16 +112,71 @@ def update(_: Context) -> None:
     raise _not_yet("update")
 
 
-@task
-def backup(_: Context) -> None:
-    """Not yet: write a proven archive of database and media."""
-    raise _not_yet("backup")
+@task(
+    help={
+        "db-only": "without the media",
+        "output": "another directory than backups/",
+        "drill": "also boot the release on a copy of it",
+        "json": "for scripts: bytes",
+    }
+)
+def backup(
+    _: Context, db_only: bool = False, output: str = "", drill: bool = False, json: bool = False
+) -> None:
+    """Write a proven archive of database and media, while the site serves."""
+    from stack.operations.backup import backup as run
+
+    run(ROOT, db_only=db_only, output=output, drilled=drill, as_json=json)
+
+
+@task(help={"json": "for scripts: bytes, seconds"})
+def backups(_: Context, json: bool = False) -> None:
+    """List the archives: age, size, release, what is proven of each."""
+    from stack.operations.backups import listed as run
+
+    run(ROOT, as_json=json)
+
+
+@task(help={"file": "an archive; can stand alone at the end", "all": "every one in backups/"})
+def verify(_: Context, file: str = "", all: bool = False) -> None:  # noqa: A002 - the flag's name
+    """Read the newest archive whole and compare every sum, or those that are named."""
+    from stack.operations.backups import verify as run
+
+    run(ROOT, file, Path.cwd(), every=all)
+
+
+@task(
+    help={
+        "file": "an archive; can stand alone at the end; by default the newest",
+        "yes": "do not ask",
+        "undo": "go back to the volumes from before the last restore",
+        "db-only": "leave the media as they are",
+        "media-only": "leave the database as it is",
+        "from-site": "accept an archive of the site of this name",
+    }
+)
+def restore(  # noqa: PLR0913, PLR0917 - its flags
+    _: Context,
+    file: str = "",
+    yes: bool = False,
+    undo: bool = False,
+    db_only: bool = False,
+    media_only: bool = False,
+    from_site: str = "",
+) -> None:
+    """Put an archive back, on new volumes; the old ones stay."""
+    from stack.operations.restore import Wish
+    from stack.operations.restore import restore as run
+
+    run(ROOT, Wish(file, undo, db_only, media_only, from_site, yes))
 
 
 @task
-def restore(_: Context) -> None:
-    """Not yet: put a proven archive back."""
-    raise _not_yet("restore")
+def resume(_: Context) -> None:
+    """Make good what an operation left that was killed."""
+    from stack.operations.resume import resume as run
+
+    run(ROOT)
 
 
 @task(
@@ -158,8 +213,16 @@ def _not_yet(verb: str) -> Usage:
     return Usage(f"`{verb}` is not there yet", why="this version only deploys", fix="see CHANGELOG.md")
 
 
+def _backups() -> Collection:
+    collection = Collection("backups", verify)
+    collection.add_task(backups, default=True)
+    return collection
+
+
 ns = Collection(
-    deploy, provision, stop, restart, logs, status, health, update, backup, restore, test, bench, lint,
+    deploy, provision, stop, restart, logs, status, health, update, backup, restore, resume,
+    test, bench, lint,
+    backups=_backups(),
     env=Collection(init, check, set_value),
     admin=Collection(create),
 )  # fmt: skip

@@ -68,10 +68,24 @@ class Stack(Program):
                 raise ParseError(f"--{flag} has no meaning here")
 
     def parse_tasks(self) -> None:
+        self.core.unparsed = self._with_the_trailing_word(self.core.unparsed)
         try:
             super().parse_tasks()
         except ValueError as mistake:  # a word where a flag wants a number
             raise ParseError(str(mistake)) from mistake
+
+    def _with_the_trailing_word(self, words: list[str]) -> list[str]:
+        """Let `restore FILE` mean `restore --file=FILE`: with Invoke what stands alone cannot be left out."""
+        tasks = {context.name: context for context in self.collection.to_contexts()}
+        if not words or words[0] not in tasks or "--file" not in tasks[words[0]].flags:
+            return words
+        flags, given = tasks[words[0]].flags, list(words)
+        for place, word in enumerate(words[1:], 1):
+            before = flags.get(words[place - 1])
+            if not word.startswith("-") and not (before and before.takes_value):
+                given[place] = f"--file={word}"
+                break
+        return given
 
 
 def main(namespace: Collection) -> None:

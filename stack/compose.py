@@ -55,6 +55,25 @@ def inside(service: str, argv: Sequence[str]) -> Argv:
     return _compose("exec", "--no-TTY", service, *argv)
 
 
+def beside(service: str, argv: Sequence[str]) -> Argv:
+    """Run ``argv`` in a container of its own, which goes with its end and with that of its client."""
+    return _compose("run", "--rm", "--no-TTY", "--no-deps", "--quiet-pull", service, *argv)
+
+
+def trial() -> Argv:
+    """Start the trial; its container stays when it ends, with what it said."""
+    return _compose("run", "--detach", "--no-TTY", "--no-deps", "--quiet-pull", "trial")
+
+
+def inside_of(container: str, argv: Sequence[str]) -> Argv:
+    return ["docker", "exec", container, *argv]
+
+
+def create(service: str) -> Argv:
+    """Make a service's container what the files say, without starting it."""
+    return _compose("create", "--no-build", service)
+
+
 def version() -> Argv:
     return _compose("version", "--short")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -15,10 +16,14 @@ from stack import signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from typing import TextIO
 
 TITLE_WIDTH = 34
+COLOUR = re.compile(r"\033\[\d+m")
 READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
+
+_transcripts: list[TextIO] = []
 
 
 @dataclass
@@ -36,6 +41,17 @@ class Step:
         self.show(f"{self.title}  [dim]{_escape(line)}[/dim]")
 
 
+@contextmanager
+def transcript(path: Path) -> Iterator[None]:
+    """Keep in a file, with the time, what is told on stderr meanwhile."""
+    with path.open("a", encoding="utf-8") as file:
+        _transcripts.append(file)
+        try:
+            yield
+        finally:
+            _transcripts.remove(file)
+
+
 def result(text: str) -> None:
     _write(text, sys.stdout)
 
@@ -45,6 +61,10 @@ def result_json(value: object) -> None:
 
 
 def progress(text: str) -> None:
+    for file in _transcripts:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        file.write(f"{now} {COLOUR.sub('', text)}\n")
+        file.flush()
     _write(text, sys.stderr)
 
 

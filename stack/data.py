@@ -62,7 +62,7 @@ def check(client: DockerClient, site: Settings) -> None:
             why=f"its data is in {', '.join(last[key] for key in moved)}: {' and '.join(moved)} was changed",
             fix=f"put {' and '.join(f'{key}={last[key]}' for key in moved)} back into .env",
         )
-    _one_writer(client, site)
+    one_writer(client, site)
 
 
 def _creating(volumes: list[str]) -> str:
@@ -94,7 +94,8 @@ def left_alone(client: DockerClient, site: Settings) -> list[str]:
     return [volume for volume in others if not containers.mounted(client, volume)]
 
 
-def _one_writer(client: DockerClient, site: Settings) -> None:
+def one_writer(client: DockerClient, site: Settings) -> None:
+    """Refuse a database that a container of somebody else's may write."""
     for container in containers.writing_to(client, site.db_volume):
         if container.project != site.site or container.one_off:
             raise Refused(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, data, envfile, gate, problems, run
+from stack import compose, console, envfile, gate, problems, run
 from stack.engine import containers, images, objects
 from stack.errors import Invalid, Refused
 from stack.host import disk, ports
@@ -26,7 +26,6 @@ def machine(client: DockerClient, site: Settings) -> None:
     """Refuse what this machine cannot do, before a file is written or a container touched."""
     _compose_is_new_enough()
     name_is_ours(client, site)
-    data.check(client, site)
     _port_is_ours(client, site)
     objects.usable_network(client, site.proxy_network)
     disk.need(disk.CHECKOUT, str(site.root), "for the settings of this site")

@@ -6,17 +6,21 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from stack import envfile
-from stack.engine import containers
+from stack import envfile, environment, records
+from stack.engine import containers, objects
 from stack.errors import Refused
+from stack.host import disk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from docker import DockerClient
 
     from stack.engine.containers import Container
+    from stack.errors import Failure
     from stack.health import Answer
+    from stack.journal import Entry
     from stack.run import Result
     from stack.settings import Settings
 
@@ -35,6 +39,28 @@ def of_app(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
         parts += [f"    health check: {said}" for said in app.health_log[-3:] if said]
         parts += ["--- its last log lines", _last_logs(client, app)]
     return envfile.redacted("\n".join(parts), env)
+
+
+def collected(client: DockerClient, site: Settings) -> str:
+    """Return what a person would look at first, without secrets: containers, disks, names of variables."""
+    env = dict(environment.inspected(site).values)
+    room = [disk.room(str(site.root))]
+    parts = [of_app(client, site, env)]
+    try:
+        room.append(disk.room(objects.data_directory(client)))
+    except Refused as gone:
+        parts.append(gone.why)
+    parts += [f"--- disk of {at.path}: {at.free >> 20} of {at.total >> 20} MiB free" for at in room]
+    return "\n".join([*parts, f"--- variables of .env.production: {', '.join(sorted(env))}"])
+
+
+def write(site: Settings, entry: Entry, failure: Failure, seen: str) -> Path:
+    """Write what failed, what to do next and what was seen into a file of its own; return its path."""
+    file = records.file(site, "reports", f"{entry.id}-{entry.operation}.txt")
+    what = f"{entry.operation} {entry.id}, begun {entry.began}"
+    ended = f"{what}, failed at '{entry.step}' with exit code {failure.code}."
+    file.write_text(f"{ended}\n\n{failure}\n\n{seen}\n", encoding="utf-8")
+    return file
 
 
 def _last_logs(client: DockerClient, app: Container) -> str:

@@ -11,6 +11,7 @@ import os
 import shlex
 import signal
 import subprocess
+import tempfile
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,10 +23,13 @@ from stack.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from typing import NoReturn
+    from typing import IO, NoReturn
 
 TAIL_LINES = 40
 GRACE = 10  # seconds an interrupted command gets to end by itself
+
+
+_kept: list[int] = []
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,32 @@ class Result:
     @property
     def command(self) -> str:
         return shlex.join(self.argv)
+
+
+@dataclass(frozen=True)
+class Streams:
+    """A running process: what it is given, what it gives."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+
+    @property
+    def input(self) -> IO[bytes]:
+        assert self.process.stdin is not None  # noqa: S101 - PIPE was asked for
+        return self.process.stdin
+
+    @property
+    def output(self) -> IO[bytes]:
+        assert self.process.stdout is not None  # noqa: S101 - PIPE was asked for
+        return self.process.stdout
+
+    def complaint(self) -> str:
+        """Wait for the end, and return the line that says most of what it said on stderr."""
+        code = self.process.wait()
+        self.said.seek(0)
+        lines = [line.strip() for line in self.said.read().decode(errors="replace").splitlines()]
+        errors = [line for line in lines if "Error" in line]
+        return next((line for line in [*errors, *reversed(lines)] if line), f"exit code {code}")
 
 
 def capture(
@@ -115,6 +145,42 @@ def attached(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
         raise
 
 
+@contextmanager
+def streaming(
+    argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[Streams]:
+    """Run ``argv`` with its input and output as streams of bytes; who leaves early ends it."""
+    with tempfile.TemporaryFile() as said:
+        with _startable(argv, cwd), signals.deferred() as came:
+            process = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                start_new_session=True,
+                pass_fds=_kept,
+            )
+        try:
+            signals.deliver(came)
+            yield Streams(process, said)
+            process.communicate(timeout=GRACE)
+        except BaseException:
+            _end(process, signal.SIGTERM)
+            raise
+
+
+@contextmanager
+def keeping(descriptor: int) -> Iterator[None]:
+    """Let what is started meanwhile keep a descriptor open too: a lock then lasts as long as they do."""
+    _kept.append(descriptor)
+    try:
+        yield
+    finally:
+        _kept.remove(descriptor)
+
+
 def detach(argv: Sequence[str], *, log: Path) -> None:
     """Start ``argv`` in a session of its own, its output in ``log``; it outlives this process."""
     with _startable(argv), log.open("ab") as output:
@@ -146,6 +212,7 @@ def _started(
             text=True,
             errors="replace",
             start_new_session=True,
+            pass_fds=_kept,
         )
     with process:
         try:
@@ -156,7 +223,7 @@ def _started(
             raise
 
 
-def _end(process: subprocess.Popen[str], how: signal.Signals) -> None:
+def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes], how: signal.Signals) -> None:
     """Signal a process and all that it started, and see them end."""
     for number in (how, signal.SIGKILL):
         with suppress(ProcessLookupError):

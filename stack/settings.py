@@ -34,6 +34,7 @@ DEFAULTS = {
     "PROXY_NETWORK": "proxy",
     "HEALTH_PATH": "/api/health",
     "START_LIMIT": "120",
+    "TRIAL_SECONDS": "8",
     "MEDIA_DIR": "/app/public/media",
     "NODE_IMAGE": NODE_OFFICIAL,
     "GATE_IMAGE": GATE_OFFICIAL,
@@ -52,6 +53,7 @@ FORMS = {
     ),
     "HOST_PORT": (NUMBER, "a number from 1 to 65535"),
     "START_LIMIT": (NUMBER, "a number of seconds"),
+    "TRIAL_SECONDS": (NUMBER, "a number of seconds"),
     "HEALTH_PATH": (r"/[\w./-]*", "a path of an address, such as /api/health"),
     "MEDIA_DIR": (MEDIA, "an absolute path of its own, such as /app/public/media"),
     "PROXY_NETWORK": (NAME, "a name Docker takes"),
@@ -72,7 +74,7 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """One site. ``app_image`` is empty before the first deploy; ``start_limit`` is in seconds."""
+    """One site. ``app_image`` is empty before the first deploy; limits and durations are in seconds."""
 
     root: Path
     site: str
@@ -85,6 +87,7 @@ class Settings:
     media_dir: str
     health_path: str
     start_limit: int
+    trial_seconds: int
     node_image: str
     gate_image: str
 
@@ -133,6 +136,7 @@ def load(root: Path) -> Settings:
         media_dir=values["MEDIA_DIR"],
         health_path=values["HEALTH_PATH"],
         start_limit=int(values["START_LIMIT"]),
+        trial_seconds=int(values["TRIAL_SECONDS"]),
         node_image=values["NODE_IMAGE"],
         gate_image=values["GATE_IMAGE"],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from docker.errors import NotFound
 
@@ -21,6 +21,7 @@ SERVICE = "com.docker.compose.service"
 DIRECTORY = "com.docker.compose.project.working_dir"
 ONE_OFF = "com.docker.compose.oneoff"  # "True" on what `docker compose run` starts
 OURS = ("app", "gate")
+BESIDE = ("reader", "filler", "trial")
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,51 @@ class Neighbour:
 def of_site(client: DockerClient, site: str, service: str | None = None) -> list[Container]:
     """Return the app's and the gate's containers of a site, newest first, stopped ones too."""
     labels = [f"{PROJECT}={site}", f"{ONE_OFF}=False", *([f"{SERVICE}={service}"] if service else [])]
+    return [container for container in _found(client, labels) if container.service in OURS]
+
+
+def _found(client: DockerClient, labels: list[str]) -> list[Container]:
     found = []
     with translated():
         for container in client.containers.list(all=True, sparse=True, filters={"label": labels}):
             with suppress(NotFound):  # removed between the two calls
                 found.append(_remembered(client, _seen(client.api.inspect_container(str(container.id)))))
-    return [container for container in found if container.service in OURS]
+    return found
 
 
 def running(client: DockerClient, site: str, service: str) -> bool:
     return any(container.running for container in of_site(client, site, service))
+
+
+def beside(client: DockerClient, site: str, service: str) -> list[Container]:
+    """Return the containers that an operation runs beside a site."""
+    labels = [f"{PROJECT}={site}", f"{ONE_OFF}=True", f"{SERVICE}={service}"]
+    return _found(client, labels)
+
+
+def remove_beside(client: DockerClient, site: str) -> None:
+    """End and remove what an operation left beside a site; wait until its volumes are free."""
+    for container in [found for service in BESIDE for found in beside(client, site, service)]:
+        with translated(), suppress(NotFound):  # it may be going by itself
+            client.api.remove_container(container.id, force=True, v=True)
+
+
+def stop(client: DockerClient, container: Container) -> None:
+    with translated():
+        client.api.stop(container.id)
+
+
+def restart(client: DockerClient, site: str, service: str, *, policy: Literal["no", "always"]) -> None:
+    """Set what the engine does with a service's containers when they end: ``no`` or ``always``."""
+    wanted: Any = {"Name": policy, "MaximumRetryCount": 0}  # the SDK's types do not know "no"
+    for container in of_site(client, site, service):
+        with translated():
+            client.api.update_container(container.id, restart_policy=wanted)
+
+
+def start(client: DockerClient, container: Container) -> None:
+    with translated():
+        client.api.start(container.id)
 
 
 def other_sites_called_app(client: DockerClient, site: str, network: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from docker.errors import APIError, NotFound
@@ -68,6 +69,12 @@ def volume_exists(client: DockerClient, name: str) -> bool:
         except NotFound:
             return False
     return True
+
+
+def remove_volume(client: DockerClient, name: str) -> None:
+    """Remove a volume that no container has; one that is not there is fine."""
+    with translated(), suppress(NotFound):
+        client.volumes.get(name).remove()
 
 
 def volumes_called(client: DockerClient, purpose: str) -> list[str]:

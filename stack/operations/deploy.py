@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from stack import (
+    build,
     compose,
     console,
     data,
@@ -14,9 +13,7 @@ from stack import (
     environment,
     errors,
     gate,
-    git,
-    inputs,
-    lock,
+    operation,
     payload,
     preflight,
     releases,
@@ -27,9 +24,8 @@ from stack import (
     start,
 )
 from stack.engine import client as engine
-from stack.engine import containers, images, objects
-from stack.errors import Broken, Failure, Refused, Undone
-from stack.host import disk
+from stack.engine import images, objects
+from stack.errors import Broken, Failure, Undone
 from stack.operations.provision import provision
 
 if TYPE_CHECKING:
@@ -38,24 +34,9 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
-    from stack.engine.containers import Container
-    from stack.engine.images import Image
+    from stack.build import Candidate
+    from stack.operation import Operation
     from stack.settings import Settings
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """The image to run, whether it has to be built first, its environment, and what runs before it."""
-
-    image: str
-    inputs: str
-    new: bool
-    env: Mapping[str, str]
-    before: Container | None
-
-    @property
-    def release(self) -> str:
-        return releases.of_image(self.image)
 
 
 def deploy(root: Path, *, provision_first: bool = False) -> str:
@@ -63,9 +44,9 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
     if provision_first:
         provision(root)
     site = settings.load(root)
-    with engine.connected() as client, lock.held(site, "deploy"):
+    with engine.connected() as client, operation.begun(client, site, "deploy") as deploying:
         candidate = _prepare(client, site)
-        _start(client, site, candidate)
+        _start(client, deploying, candidate)
         with signals.ignored():  # it is done
             gate.reload(site)
             console.progress(
@@ -78,14 +59,15 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
 def _prepare(client: DockerClient, site: Settings) -> Candidate:
     """Do all that can be done while the site is as it was."""
     try:
+        data.check(client, site)
         preflight.machine(client, site)
         env = _environment_file(client, site)
         preflight.files(client, site, env)
         _network(client, site)
         _data(client, site, env)
-        candidate = _candidate(client, site, env)
+        candidate = build.chosen(client, site, env)
         if candidate.new:
-            _build(client, site, candidate)
+            build.perform(client, site, candidate)
         if candidate.before:
             images.keep_name(client, candidate.before.image_id, candidate.before.image)
         data.check(client, site)  # again: a build is long enough for somebody else to begin
@@ -121,57 +103,10 @@ def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
             )
 
 
-def _candidate(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
-    """Compare what an image would be made of with what the live one was made of."""
-    with console.step("What changed") as step:
-        base = preflight.base_image(client, site.node_image)
-        digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
-        live = images.find(client, site.app_image) if site.app_image else None
-        before = next(iter(containers.of_site(client, site.site, "app")), None)
-        if live and live.labels.get("inputs") == digest:
-            step.say("nothing: no build")
-            return Candidate(site.app_image, digest, new=False, env=env, before=before)
-        release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
-        step.say(_what_changed(site, live))
-        return Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
-
-
-def _what_changed(site: Settings, live: Image | None) -> str:
-    if live:
-        return "the application, its settings or the base image"
-    return "the live release's image is gone: build anew" if site.app_image else "everything: first build"
-
-
-def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
-    return {"MEDIA_DIR": site.media_dir, "ENV_FINGERPRINT": inputs.env_fingerprint(env)}
-
-
-def _build(client: DockerClient, site: Settings, candidate: Candidate) -> None:
-    room = disk.REBUILD if candidate.before else disk.BUILD
-    disk.need(room, objects.data_directory(client), "to build an image")
-    with console.step(f"Build {candidate.release}") as step:
-        labels = {
-            "APP_IMAGE": candidate.image,
-            "RELEASE": candidate.release,
-            "REVISION": candidate.release.partition("-")[2],
-            "CREATED": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "INPUTS": candidate.inputs,
-        }
-        variables = compose.environment(site, {**_arguments(site, candidate.env), **labels})
-        done = run.follow(
-            compose.build(), on_line=step.progress, secrets=candidate.env, cwd=site.root, env=variables
-        )
-        if not done.ok:
-            raise Refused(
-                "the image could not be built; the site is as it was",
-                why=report.reason_of_build(done.err),
-                fix="mend what the build says above, then `./deploy.sh` again",
-                detail=done.err,
-            )
-
-
-def _start(client: DockerClient, site: Settings, candidate: Candidate) -> None:
+def _start(client: DockerClient, deploying: Operation, candidate: Candidate) -> None:
     """Start the candidate and prove it; on failure the previous state comes back."""
+    site = deploying.site
+    deploying.touching(serving=candidate.before is not None)
     try:
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image, secrets=candidate.env)

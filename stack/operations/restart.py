@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, lock, preflight, settings, signals, start
+from stack import compose, console, operation, preflight, settings, signals, start
 from stack.engine import client as engine
 from stack.engine import containers
 from stack.errors import Broken, Refused
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def restart(root: Path) -> None:
     site = settings.load(root)
-    with engine.connected() as client, lock.held(site, "restart"):
+    with engine.connected() as client, operation.begun(client, site, "restart"):
         preflight.name_is_ours(client, site)
         if not containers.of_site(client, site.site, "app"):
             raise Refused(

@@ -7,9 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, data, health, releases, run, settings
+from stack import compose, console, data, health, journal, lock, releases, run, settings, sizes
 from stack.engine import client as engine
 from stack.engine import containers, objects
+from stack.errors import Broken
 from stack.host import disk
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def status(root: Path, *, as_json: bool) -> None:
             console.warn(f"{ambiguous}; point the reverse proxy at http://{site.site}:3000")
     if former := data.former_name(site):
         console.warn(f"this checkout served as {former}; what follows is {site.site}")
+    _warn_of_an_unfinished(facts["operation"])
     if as_json:
         console.result_json(facts)
     else:
@@ -52,7 +54,32 @@ def _facts(client: DockerClient, site: Settings) -> Facts:
         "gate_image": site.gate_image,
         "disk_free": room.free,
         "disk_total": room.total,
+        "operation": _operation(site),
     }
+
+
+def _warn_of_an_unfinished(told: object) -> None:
+    if not isinstance(told, dict):
+        return
+    if told["said"]:
+        console.warn(f"the journal of an unfinished operation cannot be read: {told['said']}")
+    elif told["at_work"]:
+        console.progress(f"{told['operation']} is at work since {told['began']}: {told['step']}")
+    else:
+        broken_off = f'{told["operation"]} of {told["began"]} was broken off at "{told["step"]}"'
+        console.warn(f"{broken_off}: `bin/inv resume`")
+
+
+def _operation(site: Settings) -> Facts | None:
+    """Return what is at work, or was broken off; None where all has ended."""
+    try:
+        entry = journal.read(site)
+    except Broken as damage:
+        return {"operation": None, "step": None, "began": None, "at_work": False, "said": damage.why}
+    if entry is None:
+        return None
+    told = {"operation": entry.operation, "step": entry.step, "began": entry.began}
+    return {**told, "at_work": lock.is_held(site), "said": None}
 
 
 def _release(app: Container) -> str:
@@ -101,15 +128,15 @@ def _lines(facts: Facts) -> list[str]:
         "release": facts["release"] or "none",
         "state": f"{facts['state']}, {facts['health']}",
         "answers": facts["answers"] or "nothing",
-        "uptime": _duration(facts["uptime"]),
+        "uptime": sizes.duration(facts["uptime"]),
         "restarts": f"{_or_dash(facts['restarts'])}"
         + (", killed for its memory" if facts["oom_killed"] else ""),
         "cpu": f"{_or_dash(facts['cpu'])} cores",
-        "memory": f"{_bytes(facts['memory'])} of {_bytes(facts['memory_limit'])}",
+        "memory": f"{sizes.human(facts['memory'])} of {sizes.human(facts['memory_limit'])}",
         "processes": f"{_or_dash(facts['pids'])} of {_or_dash(facts['pids_limit'])}",
-        "database": _bytes(facts["database"]),
-        "media": _bytes(facts["media"]),
-        "disk": f"{_bytes(facts['disk_free'])} free of {_bytes(facts['disk_total'])}",
+        "database": sizes.human(facts["database"]),
+        "media": sizes.human(facts["media"]),
+        "disk": f"{sizes.human(facts['disk_free'])} free of {sizes.human(facts['disk_total'])}",
         "gate": f"{facts['gate']}, {facts['gate_url']}",
         "built on": f"{facts['node_image']}, {facts['gate_image']}",
     }
@@ -118,21 +145,3 @@ def _lines(facts: Facts) -> list[str]:
 
 def _or_dash(value: object) -> object:
     return "-" if value is None else value
-
-
-def _bytes(value: object) -> str:
-    if not isinstance(value, int):
-        return "-"
-    size, unit = float(value), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or unit == "TiB":
-            break
-        size /= 1024
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
-def _duration(value: object) -> str:
-    if not isinstance(value, int):
-        return "-"
-    days, rest = divmod(value, 86400)
-    return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min {rest % 60} s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, console, data, lock, preflight, settings, signals, start
+from stack import compose, console, data, operation, preflight, settings, signals, start
 from stack.engine import client as engine
 from stack.engine import containers
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def stop(root: Path) -> None:
     """Stop the gate, then the application, and remove both containers; volumes and images stay."""
     site = settings.load(root)
-    with engine.connected() as client, lock.held(site, "stop"):
+    with engine.connected() as client, operation.begun(client, site, "stop"):
         preflight.name_is_ours(client, site)
         if not containers.of_site(client, site.site):
             console.progress(f"{site.site} is not running")

@@ -44,6 +44,7 @@ def test_a_checkout_without_dotenv_is_a_whole_site(checkout: Path) -> None:
         media_dir="/app/public/media",
         health_path="/api/health",
         start_limit=120,
+        trial_seconds=8,
         node_image="node:24-alpine",
         gate_image="caddy:2-alpine",
     )

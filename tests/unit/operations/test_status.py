@@ -12,7 +12,8 @@ from stack.engine.containers import _seen
 from stack.errors import Refused
 from stack.operations import status
 from stack.operations.health import check
-from stack.operations.status import _bytes, _duration, _lines, _sizes, _uptime
+from stack.operations.status import _lines, _sizes, _uptime
+from stack.sizes import duration, human
 from tests.unit.support import engine
 from tests.unit.support.servers import Reply, serving
 
@@ -62,7 +63,7 @@ FACTS: dict[str, Any] = {
     ],
 )
 def test_a_size_is_told_in_the_unit_that_fits(size: int | None, text: str) -> None:
-    assert _bytes(size) == text
+    assert human(size) == text
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_a_size_is_told_in_the_unit_that_fits(size: int | None, text: str) -> No
     ],
 )
 def test_a_time_is_told_as_people_say_it(seconds: int | None, text: str) -> None:
-    assert _duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_the_uptime_is_in_seconds() -> None:

@@ -1,0 +1,169 @@
+"""The archives of a site: where they are, what is known of each, which one is the newest."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stack import archive, atomic, ownership
+from stack.errors import Refused, Rejected
+
+if TYPE_CHECKING:
+    from stack.manifest import Manifest
+    from stack.settings import Settings
+
+SUFFIXES = (".tar.zst", ".tar.gz")
+STAMP = "%Y%m%dT%H%M%SZ"
+NAME = re.compile(r"(?P<site>.+)-(?P<created>\d{8}T\d{6}Z)-[0-9a-f]{8}\.tar\.(zst|gz)")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was seen of an archive: when it was read whole (UTC), how that went, when it was booted."""
+
+    size: int
+    changed: int
+    checked: str = ""
+    sound: bool = False
+    proven: str = ""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One archive. ``size`` is in bytes; ``release`` is empty where its manifest cannot be read."""
+
+    path: Path
+    created: datetime
+    size: int
+    release: str
+    known: Known
+
+    @property
+    def verified(self) -> str:
+        """The time at which it was last read whole and found sound, else empty."""
+        return self.known.checked if self.known.sound else ""
+
+    @property
+    def damaged(self) -> bool:
+        return bool(self.known.checked) and not self.known.sound
+
+
+def directory(site: Settings, chosen: str = "") -> Path:
+    """Return the directory for archives: one's own choice, which exists, or `backups/`, which is made."""
+    if chosen:
+        place = Path(chosen).absolute()
+        if not place.is_dir():
+            raise Refused(
+                f"there is no directory {place}", why="--output names where archives go", fix="make it first"
+            )
+        return place
+    place = site.root / "backups"
+    place.mkdir(mode=0o700, exist_ok=True)
+    ownership.hand_over(place)
+    return place
+
+
+def name(site: Settings, identity: str) -> str:
+    """Return the name of a new archive: its time sorts it, its random end keeps it from being replaced."""
+    return f"{site.site}-{identity}{SUFFIXES[0]}"
+
+
+def publish(part: Path, final: Path) -> None:
+    """Give a proven archive its name, for good."""
+    if final.exists():
+        raise Refused(f"{final} exists", why="archives are never replaced", fix="run this again")
+    part.rename(final)
+    ownership.hand_over(final)
+    atomic.sync_directory(final.parent)
+
+
+def every(site: Settings, place: Path | None = None) -> list[Backup]:
+    """Return the archives of a directory, newest first, without those of other sites."""
+    files = sorted((place or site.root / "backups").glob("*.tar.*"))
+    known = _all_known(site)
+    found = [_backup(file, known) for file in files if _is_of(site, file)]
+    return sorted(found, key=lambda backup: backup.created, reverse=True)
+
+
+def newest(site: Settings) -> Backup:
+    """Return the newest archive that is not known to be damaged."""
+    for backup in every(site):
+        if not backup.damaged:
+            return backup
+    raise Refused(
+        f"there is no archive of {site.site}",
+        why=f"{site.root / 'backups'} has none that could be restored",
+        fix="name one: `./restore.sh FILE`",
+    )
+
+
+def find(site: Settings, named: str, working: Path) -> Path:
+    """Return the archive that a person means by a path, or by its name alone."""
+    for path in (working / named, site.root / "backups" / named):
+        if path.is_file():
+            return path
+    raise Refused(
+        f"there is no archive {named}", why="neither here nor in backups/", fix="`bin/inv backups` lists them"
+    )
+
+
+def verify(site: Settings, path: Path) -> Manifest:
+    """Read an archive whole, and remember how that went."""
+    try:
+        manifest = archive.check(path)
+    except Rejected:
+        remember(site, path, sound=False)
+        raise
+    remember(site, path, sound=True)
+    return manifest
+
+
+def remember(site: Settings, path: Path, *, sound: bool, proven: bool = False) -> None:
+    """Note that an archive was read whole, or booted, just now."""
+    now = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    before = _known(path, _all_known(site))
+    known = Known(before.size, before.changed, now, sound, now if proven else before.proven)
+    kept = {key: value for key, value in _all_known(site).items() if Path(key).exists()}
+    text = json.dumps({**kept, str(path.resolve()): asdict(known)}, indent=2) + "\n"
+    atomic.replace(_note(site), text, mode=0o600)
+
+
+def _is_of(site: Settings, file: Path) -> bool:
+    named = NAME.fullmatch(file.name)
+    return named is not None and named["site"] == site.site
+
+
+def _backup(path: Path, known: dict[str, Any]) -> Backup:
+    named = NAME.fullmatch(path.name)
+    assert named is not None  # noqa: S101 - `every` has looked
+    created = datetime.strptime(named["created"], STAMP).replace(tzinfo=timezone.utc)
+    try:
+        release = archive.manifest_of(path).release
+    except Rejected:
+        release = ""
+    return Backup(path, created, path.stat().st_size, release, _known(path, known))
+
+
+def _known(path: Path, all_known: dict[str, Any]) -> Known:
+    """Return what is known of a file as it is now: of one that was changed nothing is."""
+    status = path.stat()
+    told = all_known.get(str(path.resolve()))
+    if told and (told["size"], told["changed"]) == (status.st_size, status.st_mtime_ns):
+        return Known(**told)
+    return Known(status.st_size, status.st_mtime_ns)
+
+
+def _all_known(site: Settings) -> dict[str, Any]:
+    try:
+        told = json.loads(_note(site).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _note(site: Settings) -> Path:
+    return site.state / "archives"

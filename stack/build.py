@@ -1,0 +1,86 @@
+"""What a deploy would run: the live image, or a new one, and how it is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from stack import compose, console, git, inputs, preflight, releases, report, run
+from stack.engine import containers, images, objects
+from stack.errors import Refused
+from stack.host import disk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from docker import DockerClient
+
+    from stack.engine.containers import Container
+    from stack.engine.images import Image
+    from stack.settings import Settings
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The image to run, whether it has to be built first, its environment, and what runs before it."""
+
+    image: str
+    inputs: str
+    new: bool
+    env: Mapping[str, str]
+    before: Container | None
+
+    @property
+    def release(self) -> str:
+        return releases.of_image(self.image)
+
+
+def chosen(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
+    """Compare what an image would be made of with what the live one was made of."""
+    with console.step("What changed") as step:
+        base = preflight.base_image(client, site.node_image)
+        digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
+        live = images.find(client, site.app_image) if site.app_image else None
+        before = next(iter(containers.of_site(client, site.site, "app")), None)
+        if live and live.labels.get("inputs") == digest:
+            step.say("nothing: no build")
+            return Candidate(site.app_image, digest, new=False, env=env, before=before)
+        release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
+        step.say(_what_changed(site, live))
+        return Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
+
+
+def _what_changed(site: Settings, live: Image | None) -> str:
+    if live:
+        return "the application, its settings or the base image"
+    return "the live release's image is gone: build anew" if site.app_image else "everything: first build"
+
+
+def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
+    return {"MEDIA_DIR": site.media_dir, "ENV_FINGERPRINT": inputs.env_fingerprint(env)}
+
+
+def perform(client: DockerClient, site: Settings, candidate: Candidate) -> None:
+    """Build the candidate's image; where that fails the site is as it was."""
+    room = disk.REBUILD if candidate.before else disk.BUILD
+    disk.need(room, objects.data_directory(client), "to build an image")
+    with console.step(f"Build {candidate.release}") as step:
+        labels = {
+            "APP_IMAGE": candidate.image,
+            "RELEASE": candidate.release,
+            "REVISION": candidate.release.partition("-")[2],
+            "CREATED": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "INPUTS": candidate.inputs,
+        }
+        variables = compose.environment(site, {**_arguments(site, candidate.env), **labels})
+        done = run.follow(
+            compose.build(), on_line=step.progress, secrets=candidate.env, cwd=site.root, env=variables
+        )
+        if not done.ok:
+            raise Refused(
+                "the image could not be built; the site is as it was",
+                why=report.reason_of_build(done.err),
+                fix="mend what the build says above, then `./deploy.sh` again",
+                detail=done.err,
+            )

@@ -1,0 +1,123 @@
+"""One operation from its first step to its last: locked, journalled, told, and made good where it fails."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from stack import console, errors, journal, lock, records, recovery, report, signals
+from stack.errors import Broken, Failure, Undone, Untrusted
+from stack.journal import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from docker import DockerClient
+
+    from stack.console import Step
+    from stack.settings import Settings
+
+STAMP = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass
+class Operation:
+    """An operation at work, and what its journal says."""
+
+    site: Settings
+    entry: Entry
+
+    @property
+    def id(self) -> str:
+        return self.entry.id
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Write the step down before and after it, tell it with its time."""
+        self._write(step=title, done=False)
+        with console.step(title) as step:
+            yield step
+        self._write(done=True)
+
+    def making(self, *, volumes: tuple[str, ...] = (), files: tuple[Path, ...] = ()) -> None:
+        """Note what is about to be made: it goes if the operation does not come to its end."""
+        self._write(volumes=(*self.entry.volumes, *volumes), files=(*self.entry.files, *map(str, files)))
+
+    def telling(self, **facts: str) -> None:
+        """Note something for the site's history."""
+        self._write(facts={**self.entry.facts, **facts})
+
+    def touching(self, *, serving: bool) -> None:
+        """Note that from now on the site is not what it was; ``serving`` is whether it was up."""
+        self._write(serving=serving)
+
+    def _write(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Entry
+        self.entry = replace(self.entry, **changes)
+        journal.write(self.site, self.entry)
+
+
+@contextmanager
+def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation]:
+    """Hold the lock, make good what an earlier operation left, and keep a journal until this one ends.
+
+    Where it fails, what it made is removed and the site made what `.env` says: the failure then tells both.
+    """
+    with lock.held(site, name):
+        recovery.earlier(client, site)
+        now = datetime.now(timezone.utc)
+        operation = Operation(
+            site,
+            Entry(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", name, f"{now:{STAMP}}", os.getpid()),
+        )
+        journal.write(site, operation.entry)
+        with console.transcript(_transcript(site, operation)):
+            try:
+                yield operation
+            except BaseException as trouble:
+                with signals.ignored():
+                    failure = _ended_badly(client, operation, trouble)
+                if failure is trouble:
+                    raise
+                raise failure from trouble
+            _remember(operation, code=0)
+            with signals.ignored():
+                recovery.tidied(client, site, operation.entry)
+
+
+def _ended_badly(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
+    """Make good what was begun; return what to raise."""
+    site, entry = operation.site, operation.entry
+    failure = errors.of(trouble)
+    settled = isinstance(failure, Undone | Broken)  # the operation has made it good itself, or could not
+    seen = report.collected(client, site) if _is_worth_a_report(entry, failure) else ""
+    if settled:
+        recovery.tidied(client, site, entry)
+    else:
+        failure = recovery.after(client, site, entry, failure)
+    _remember(operation, code=failure.code, what=failure.what, why=failure.why)
+    if seen:
+        console.progress(f"report: {report.write(site, entry, failure, seen)}")
+    untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
+    return trouble if untouched else failure
+
+
+def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
+    touched = entry.serving is not None or isinstance(failure, Undone | Broken)
+    return touched or bool(failure.detail) or isinstance(failure, Untrusted)
+
+
+def _remember(operation: Operation, *, code: int, **more: str) -> None:
+    entry = operation.entry
+    ended = time.strftime(STAMP, time.gmtime())
+    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
+    journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
+
+
+def _transcript(site: Settings, operation: Operation) -> Path:
+    return records.file(site, "log", f"{operation.id}-{operation.entry.operation}.log")

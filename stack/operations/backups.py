@@ -1,0 +1,86 @@
+"""Which archives there are, and whether they are sound."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack import backups, console, settings, sizes
+from stack.errors import Rejected
+
+if TYPE_CHECKING:
+    from stack.backups import Backup
+    from stack.settings import Settings
+
+
+def listed(root: Path, *, as_json: bool) -> None:
+    """Print the archives, newest first; JSON gives sizes in bytes, ages in seconds, null for never."""
+    site = settings.load(root)
+    found = [_facts(backup) for backup in backups.every(site)]
+    if as_json:
+        console.result_json(found)
+    elif found:
+        rows = [("archive", "age", "size", "release", "verified", "last proven restore"), *map(_row, found)]
+        widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+        for row in rows:
+            console.result(
+                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            )
+    else:
+        console.progress(f"{site.root / 'backups'} has no archive of {site.site}; `./backup.sh` makes one")
+
+
+def verify(root: Path, named: str, working: Path, *, every: bool) -> None:
+    """Read archives whole and compare every sum; the newest where none is named."""
+    site = settings.load(root)
+    chosen = (
+        [backups.find(site, named, working)] if named else [backup.path for backup in backups.every(site)]
+    )
+    damaged: list[Rejected] = []
+    for path in chosen if every or named else chosen[:1]:
+        damage = _damage(site, path)
+        damaged += [damage] if damage else []
+    if damaged:
+        raise Rejected(
+            f"{len(damaged)} archive(s) are damaged",
+            why="see above",
+            fix="make a new one now: `./backup.sh`; then look at this machine's disk",
+        )
+
+
+def _damage(site: Settings, path: Path) -> Rejected | None:
+    """Tell what is wrong with an archive, on stderr; or print its path where nothing is."""
+    try:
+        with console.step(path.name) as step:
+            manifest = backups.verify(site, path)
+            step.say(f"sound, {len(manifest.members)} file(s)")
+    except Rejected as damage:
+        console.error(str(damage))
+        return damage
+    console.result(str(path))
+    return None
+
+
+def _facts(backup: Backup) -> dict[str, object]:
+    return {
+        "archive": str(backup.path),
+        "created": f"{backup.created:%Y-%m-%dT%H:%M:%SZ}",
+        "age": int((datetime.now(timezone.utc) - backup.created).total_seconds()),
+        "size": backup.size,
+        "release": backup.release or None,
+        "verified": backup.verified or None,
+        "damaged": backup.damaged,
+        "proven": backup.known.proven or None,
+    }
+
+
+def _row(facts: dict[str, object]) -> tuple[str, ...]:
+    return (
+        Path(str(facts["archive"])).name,
+        sizes.duration(facts["age"]),
+        sizes.human(facts["size"]),
+        str(facts["release"] or "-"),
+        "DAMAGED" if facts["damaged"] else str(facts["verified"] or "never here"),
+        str(facts["proven"] or "never"),
+    )

@@ -1,0 +1,121 @@
+"""After an operation that failed or was killed: the site as `.env` says, nothing left of what was begun.
+
+`.env` names image and volumes, and is replaced by one rename: so the site is wholly old, or wholly new.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack import compose, console, environment, errors, hold, journal, releases, settings, start
+from stack.engine import containers, objects
+from stack.errors import Broken, Failure, Refused, Undone
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from stack.console import Step
+    from stack.journal import Entry
+    from stack.settings import Settings
+
+
+def earlier(client: DockerClient, site: Settings) -> Entry | None:
+    """Make good what an operation left that was killed; return it, or None where there is none.
+
+    Whether the site then answers is for the next operation to see, which may be the one that mends it.
+    """
+    entry = journal.read(site)
+    if entry is None:
+        return None
+    console.progress(f'{entry.operation} of {entry.began} was broken off at "{entry.step}"; making it good')
+    settle(client, site, entry)
+    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "resumed": True}
+    journal.remember(site, {**told, "code": 0 if _is_done(site, entry) else 20, **entry.facts})
+    return entry
+
+
+def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) -> Failure:
+    """Make good what this operation began before it failed; return the failure that tells how that went."""
+    try:
+        settle(client, site, entry)
+        if entry.serving:
+            proved(client, site)
+    except (Failure, OSError) as second:
+        return failure if entry.serving is None else _not_back(entry, failure, errors.of(second))
+    if entry.serving is None:
+        return failure
+    state = "up and healthy" if entry.serving else "down, as it was"
+    data = "on the new data" if _is_done(site, entry) else "its data as before"
+    return Undone(
+        f"{failure.what}; the site is {state}, {data}",
+        why=failure.why,
+        fix=failure.fix,
+        detail=failure.detail,
+    )
+
+
+def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:
+    return Broken(
+        f"{entry.operation} failed, and the site is not back",
+        why=f"{failure.what}: {failure.why}; then: {second.what}: {second.why}",
+        fix="mend that, then `bin/inv resume`; read the logs: `bin/inv logs`",
+        detail=failure.detail,
+    )
+
+
+def settle(client: DockerClient, site: Settings, entry: Entry) -> None:
+    """Make the site what `.env` says now; whatever the operation made and `.env` does not name is removed."""
+    containers.remove_beside(client, site.site)
+    now = settings.load(site.root)
+    if entry.serving is not None:
+        _as_dotenv_says(client, now, serving=entry.serving)
+    tidied(client, now, entry)
+
+
+def up(client: DockerClient, site: Settings, step: Step) -> None:
+    """Start what `.env` names, let it come back by itself, and let the visitors in."""
+    secrets = dict(environment.inspected(site).values)
+    start.up(site, step, image=site.app_image, secrets=secrets)
+    containers.restart(client, site.site, "app", policy="always")
+    hold.unpin(site)
+
+
+def proved(client: DockerClient, site: Settings) -> None:
+    """Wait for health through the gate; where that does not come there is nothing more to bring back."""
+    try:
+        with console.step("Health, through the gate") as step:
+            step.say(start.healthy(client, site))
+    except Refused as failure:
+        raise Broken(
+            "the site is up as `.env` says, and does not answer", why=failure.why, fix=failure.fix
+        ) from failure
+
+
+def tidied(client: DockerClient, site: Settings, entry: Entry) -> None:
+    """Remove what the operation made and `.env` does not name, and end its journal."""
+    for volume in set(entry.volumes) - _named(site):
+        objects.remove_volume(client, volume)
+    for name in entry.files:
+        Path(name).unlink(missing_ok=True)
+    journal.clear(site)
+
+
+def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> None:
+    with console.step(f"Back to {releases.of_image(site.app_image)}" if serving else "Down again") as step:
+        if serving:
+            # waits for a stop that was begun: what is still stopping looks as if it ran
+            start.perform(site, compose.stop("app"), step, "the application could not be stopped")
+            up(client, site, step)
+        else:
+            start.perform(site, compose.down(), step, "the containers could not be removed")
+
+
+def _is_done(site: Settings, entry: Entry) -> bool:
+    """Tell whether `.env` names already what the operation wanted."""
+    return entry.facts.get("to_db") in _named(site)
+
+
+def _named(site: Settings) -> set[str]:
+    now = settings.load(site.root)
+    return {now.db_volume, now.media_volume}

@@ -1,0 +1,23 @@
+"""Sizes and times as people read them."""
+
+from __future__ import annotations
+
+
+def human(value: object) -> str:
+    """Return a number of bytes as people read it; a dash for what is unknown."""
+    if not isinstance(value, int):
+        return "-"
+    size, unit = float(value), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def duration(value: object) -> str:
+    """Return a number of seconds as people read it; a dash for what is unknown."""
+    if not isinstance(value, int):
+        return "-"
+    days, rest = divmod(value, 86400)
+    return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min {rest % 60} s"

@@ -1,0 +1,115 @@
+"""Boot a release where nobody can be hurt: on volumes that nobody uses, without any way out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stack import compose, envfile, environment, run, volumes
+from stack.engine import containers
+from stack.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from docker import DockerClient
+
+    from stack.engine.containers import Container
+    from stack.settings import Settings
+    from stack.volumes import Facts, Place
+
+# Payload's own bookkeeping, which a start may clean up.
+HOUSEKEEPING = ("payload_locked_documents", "payload_jobs", "payload_kv", "payload_query_presets")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How it went: ``first`` is the seconds until the first answer, ``migrations`` those that ran."""
+
+    first: float
+    migrations: tuple[str, ...]
+    facts: Facts
+
+
+def held(client: DockerClient, site: Settings, place: Place, before: Facts) -> Trial:
+    """Let the release start on ``place``, migrate, and answer; compare its rows with those ``before``.
+
+    A release that does not answer, stops answering or loses rows is :class:`Refused`.
+    """
+    container = _started(client, site, place)
+    try:
+        first = _steady(client, site, container)
+        containers.stop(client, container)
+        after = volumes.inspect(site, place)
+        _nothing_lost(before, after)
+        return Trial(first, after.migrations[len(before.migrations) :], after)
+    finally:
+        containers.remove_beside(client, site.site)
+
+
+def _started(client: DockerClient, site: Settings, place: Place) -> Container:
+    variables = compose.environment(site, place.variables)
+    done = run.capture(compose.trial(), cwd=site.root, env=variables)
+    found = containers.beside(client, site.site, "trial")
+    if not done.ok or not found:
+        raise Refused(
+            "the trial could not be started",
+            why=(done.err.strip().splitlines() or [f"exit code {done.code}"])[-1],
+            fix="mend what it says, then run this again",
+        )
+    return found[0]
+
+
+def _steady(client: DockerClient, site: Settings, container: Container) -> float:
+    told = probe(site, container, limit=site.start_limit, steady=site.trial_seconds)
+    if told.first is None or told.answers[-1] != 200:
+        raise Refused(
+            "the trial failed: the release does not work on this data",
+            why=f"its health route answers {told.answers[-1]}" if told.answers else told.said,
+            fix="read what the application said, above",
+            detail=_said(client, site, container),
+        )
+    return told.first
+
+
+def _said(client: DockerClient, site: Settings, container: Container) -> str:
+    logs = containers.last_logs(client, container).rstrip()
+    secrets = dict(environment.inspected(site).values)
+    return "--- the trial's last log lines\n" + envfile.redacted(logs, secrets)
+
+
+def _nothing_lost(before: Facts, after: Facts) -> None:
+    if lost := shrunk(before.rows, after.rows):
+        tables = ", ".join(f"{table} ({before.rows[table]} -> {after.rows.get(table, 0)})" for table in lost)
+        raise Refused(
+            f"the trial failed: rows are gone from {tables}",
+            why="the release removed them at its start",
+            fix="look at its migrations",
+        )
+
+
+def shrunk(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    """Return the tables that have fewer rows than before, Payload's bookkeeping left out."""
+    counted = (table for table in before if not table.startswith(HOUSEKEEPING))
+    return [table for table in counted if after.get(table, 0) < before[table]]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the health route said: ``first`` is the seconds until its first 200, None where none came."""
+
+    first: float | None
+    answers: tuple[int | str, ...]
+    said: str
+
+
+def probe(site: Settings, container: Container, *, limit: int, steady: int) -> Answers:
+    """Ask a container's health route from inside: until it answers, then ``steady`` seconds more."""
+    script = (volumes.INSIDE / "probe.mjs").read_text()
+    argv = ["node", "--input-type=module", "--eval", script, str(limit), str(steady)]
+    done = run.capture(compose.inside_of(container.id, argv), cwd=site.root, timeout=limit + steady * 6 + 30)
+    if not done.ok:
+        return Answers(None, (), (done.err.strip().splitlines() or ["it has ended by itself"])[-1])
+    told = json.loads(done.out)
+    return Answers(told["first"], tuple(told["answers"]), "")
