@@ -55,6 +55,10 @@ def inside(service: str, argv: Sequence[str]) -> Argv:
     return _compose("exec", "--no-TTY", service, *argv)
 
 
+def running(service: str) -> Argv:
+    return _compose("ps", "--quiet", "--status", "running", service)
+
+
 def version() -> Argv:
     return _compose("version", "--short")
 
