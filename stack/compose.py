@@ -74,6 +74,10 @@ def create(service: str) -> Argv:
     return _compose("create", "--no-build", service)
 
 
+def running(service: str) -> Argv:
+    return _compose("ps", "--quiet", "--status", "running", service)
+
+
 def version() -> Argv:
     return _compose("version", "--short")
 

@@ -196,6 +196,59 @@ def become(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> NoRetur
         os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - no shell is what is wanted
 
 
+@dataclass(frozen=True)
+class Piped:
+    """A process between two pipes, that is to end with its input; each line goes through at once."""
+
+    process: subprocess.Popen[bytes]
+
+    @property
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+    def tell(self, line: str) -> None:
+        """Send a line; one that has ended is :class:`BrokenPipeError`."""
+        assert self.process.stdin is not None  # noqa: S101 - PIPE was asked for
+        self.process.stdin.write(f"{line}\n".encode())
+
+    def said(self) -> Iterator[str]:
+        """Give the lines that it says, complaints too, as they come."""
+        assert self.process.stdout is not None  # noqa: S101 - PIPE was asked for
+        for line in iter(self.process.stdout.readline, b""):
+            yield line.decode(errors="replace").rstrip()
+
+    def end(self) -> int | None:
+        """Close its input and return its exit code, None where it has not ended ``GRACE`` seconds later."""
+        assert self.process.stdin is not None  # noqa: S101 - PIPE was asked for
+        self.process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            return self.process.wait(GRACE)
+        return None
+
+
+@contextmanager
+def piped(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[Piped]:
+    """Start ``argv`` between two pipes; end it when this is left, by force if it has to be."""
+    with _startable(argv, cwd), signals.deferred() as came:
+        process = subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env=env,
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    with process:
+        try:
+            signals.deliver(came)
+            yield Piped(process)
+        finally:
+            if Piped(process).end() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
 @contextmanager
 def _started(
     argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, stderr: int
