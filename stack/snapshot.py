@@ -126,8 +126,8 @@ def _readable(client: DockerClient, site: Settings, journal_mode: str) -> Iterat
     with ExitStack() as stack:
         if journal_mode != "wal" and containers.running(client, site.site, "app"):
             console.warn(
-                "the database is not in WAL mode: visitors wait while it is copied, and a write that comes past "
-                "the gate can fail. Give the database adapter `wal: true`"
+                "the database is not in WAL mode: visitors wait while it is copied, and a write that comes "
+                "past the gate can fail. Give the database adapter `wal: true`"
             )
             if containers.running(client, site.site, "gate"):
                 stack.enter_context(hold.leased(site)).drained()
