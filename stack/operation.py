@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stack.console import Step
     from stack.settings import Settings
 
+INTERRUPTED = 130
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -81,42 +82,66 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
                 yield operation
             except BaseException as trouble:
                 with signals.ignored():
-                    failure = _ended_badly(client, operation, trouble)
+                    failure = _made_good(client, operation, trouble)
                 if failure is trouble:
                     raise
                 raise failure from trouble
-            _remember(operation, code=0)
             with signals.ignored():
-                recovery.tidied(client, site, operation.entry)
+                _told(operation, code=0)
+                _tidied(client, operation)
 
 
-def _ended_badly(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
-    """Make good what was begun; return what to raise."""
-    site, entry = operation.site, operation.entry
-    failure = errors.of(trouble)
-    settled = isinstance(failure, Undone | Broken)  # the operation has made it good itself, or could not
-    seen = report.collected(client, site) if _is_worth_a_report(entry, failure) else ""
-    if settled:
-        recovery.tidied(client, site, entry)
+def _made_good(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
+    """Make good what was begun, as far as the operation has not; return what to raise."""
+    site, failure = operation.site, errors.of(trouble)
+    seen = _seen(client, operation, failure)
+    if isinstance(failure, Undone | Broken):
+        _tidied(client, operation)
     else:
-        failure = recovery.after(client, site, entry, failure)
-    _remember(operation, code=failure.code, what=failure.what, why=failure.why)
-    if seen:
-        console.progress(f"report: {report.write(site, entry, failure, seen)}")
+        failure = recovery.after(client, site, operation.entry, failure)
     untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
-    return trouble if untouched else failure
+    _told(operation, code=INTERRUPTED if untouched else failure.code, what=failure.what, why=failure.why)
+    if seen:
+        _reported(operation, failure, seen)
+    if untouched:
+        console.progress("interrupted; the site is as it was")
+        return trouble
+    return failure
 
 
-def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
-    touched = entry.serving is not None or isinstance(failure, Undone | Broken)
-    return touched or bool(failure.detail) or isinstance(failure, Untrusted)
+def _tidied(client: DockerClient, operation: Operation) -> None:
+    """Remove what is not needed any more; where that fails now, the next operation does it."""
+    try:
+        recovery.tidied(client, operation.site, operation.entry)
+    except (Failure, OSError) as trouble:
+        console.warn(f"something is left of it, `bin/inv resume` removes it: {errors.of(trouble).why}")
 
 
-def _remember(operation: Operation, *, code: int, **more: str) -> None:
-    entry = operation.entry
-    ended = time.strftime(STAMP, time.gmtime())
+def _seen(client: DockerClient, operation: Operation, failure: Failure) -> str:
+    """Look at the site before it is brought back; what cannot be seen must not keep that from happening."""
+    touched = operation.entry.serving is not None or isinstance(failure, Undone | Broken | Untrusted)
+    if not touched and not failure.detail:
+        return ""
+    try:
+        return report.collected(client, operation.site)
+    except Exception as second:  # noqa: BLE001 - as above
+        return f"--- {second!r}"
+
+
+def _reported(operation: Operation, failure: Failure, seen: str) -> None:
+    try:
+        console.progress(f"report: {report.write(operation.site, operation.entry, failure, seen)}")
+    except OSError as trouble:
+        console.warn(f"no report could be written: {trouble}")
+
+
+def _told(operation: Operation, *, code: int, **more: str) -> None:
+    entry, ended = operation.entry, time.strftime(STAMP, time.gmtime())
     told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
-    journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
+    try:
+        journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
+    except OSError as trouble:
+        console.warn(f"the history could not be written: {trouble}")
 
 
 def _transcript(site: Settings, operation: Operation) -> Path:
