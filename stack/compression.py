@@ -99,7 +99,7 @@ class _Gunzip:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         unpacked = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
-        self.needs_input = not self._stream.unconsumed_tail and len(unpacked) < max_length
+        self.needs_input = not self._stream.unconsumed_tail
         return unpacked
 
 

@@ -24,6 +24,8 @@ from tests.unit.support.archives import CREATED, FILES, ODD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from typing_extensions import Buffer
+
 BIG = """
 import resource, sys
 from pathlib import Path
@@ -33,13 +35,13 @@ from stack.manifest import DATABASE
 from tests.unit.support import archives
 
 MIB = 2**20
-class Zeros:
+class Same:
     def read(self, size):
-        return bytes(size)
+        return b"x" * size
 
 path, before = Path(sys.argv[1]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with archive.Writer(path, created=archives.CREATED) as writer:
-    members = (writer.add(DATABASE, 300 * MIB, Zeros()),)
+    members = (writer.add(DATABASE, 300 * MIB, Same()),)
     told = archives.told_of({{}}, members=members)
     writer.finish(told)
 assert archive.check(path) == told
@@ -190,6 +192,21 @@ def test_a_source_may_give_little_at_a_time(path: Path) -> None:
 
     with archive.Writer(path, created=CREATED) as writer:
         assert writer.add(DATABASE, 100, Slow(bytes(100))) == archives.member(DATABASE, bytes(100))
+
+
+def test_a_disk_may_take_little_at_a_time(path: Path, tmp_path: Path) -> None:
+    class Slow(io.FileIO):
+        def write(self, data: Buffer, /) -> int:
+            return super().write(memoryview(data)[:7])
+
+    archives.write(tmp_path / "fast")
+    with archive.Writer(path, created=CREATED) as writer, Slow(path, "wb") as slow:
+        writer._file.close()
+        writer._file = slow
+        for name, content in FILES.items():
+            writer.add(name, len(content), io.BytesIO(content))
+        writer.finish(archives.told_of(FILES))
+    assert path.read_bytes() == (tmp_path / "fast").read_bytes()
 
 
 def test_a_source_that_ends_early_is_not_passed_off_as_whole(path: Path) -> None:

@@ -156,6 +156,8 @@ def test_an_empty_file_has_a_sum_too(tmp_path: Path) -> None:
     told = archives.told_of(FILES, members=(Member(DATABASE, 0, "0" * 64),))
     craft(path, told, [entry(DATABASE)])
     assert "another content" in archives.refusal(path, told).why
+    with pytest.raises(Rejected, match="another content"):
+        next(archive.members(path, told))
 
 
 # --- the manifest ---------------------------------------------------------------------------------

@@ -146,6 +146,19 @@ def test_two_archives_in_one_file_are_refused(suffix: str, tmp_path: Path) -> No
     assert archives.refusal(path, told).what.endswith("is damaged")
 
 
+def test_what_follows_is_found_wherever_the_reading_stops(tmp_path: Path) -> None:
+    path = tmp_path / "shop.tar.gz"
+    gzipped(path)
+    raw = path.read_bytes()
+    comment = b"c" * (compression.CHUNK - len(raw) - 1) + b"\0"
+    chunk = raw[:3] + b"\x10" + raw[4:10] + comment + raw[10:]
+    path.write_bytes(chunk)
+    assert len(chunk) == compression.CHUNK
+    assert archive.check(path)
+    path.write_bytes(chunk + b"x")
+    assert archives.refusal(path).what == "shop.tar.gz is damaged"
+
+
 def test_the_content_of_one_archive_does_not_pass_with_the_end_of_another(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     archives.write(one)

@@ -79,16 +79,24 @@ def test_zeros_without_end_are_refused_after_one_record(tmp_path: Path) -> None:
     assert peak < 8 * MIB
 
 
-def test_a_frame_that_asks_for_more_memory_than_ours_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("wider", "refused"), [(0, False), (1, True), (4, True)])
+def test_a_frame_that_asks_for_more_memory_than_ours_is_refused(
+    wider: int, refused: bool, tmp_path: Path
+) -> None:
+    path, told = tmp_path / "shop.tar.zst", archives.told_of(FILES)
     parameter = zstd.CompressionParameter
-    wide = zstd.ZstdCompressor(options={parameter.window_log: compression.WINDOW + 1})
-    data = b"".join(archives.entries(FILES)) + os.urandom(2**compression.WINDOW + 1)
-    path = tmp_path / "shop.tar.zst"
-    archives.pack(path, b"x", b"x")
-    footer = path.read_bytes()[-compression.FOOTER :]
-    frame = wide.compress(data) + wide.flush()
-    path.write_bytes(frame + footer)
-    assert archives.refusal(path).what == "shop.tar.zst is damaged"
+    with path.open("wb") as file:
+        packer = compression.Packer(file.write)
+        packer._frame = zstd.ZstdCompressor(options={parameter.window_log: compression.WINDOW + wider})
+        packer.pack(b"".join(archives.entries(FILES)))
+        last = packer.end_frame()
+        packer.pack(entry(NAME, told.dump()) + bytes(1024))
+        packer.end_frame()
+        packer.put_footer(last)
+    if refused:
+        assert "too much memory" in archives.refusal(path, told).why
+    else:
+        assert archive.check(path) == told
 
 
 # --- no archives at all ---------------------------------------------------------------------------

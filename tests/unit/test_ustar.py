@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import archive
+from stack import archive, ustar
 from tests.unit.support import archives
 from tests.unit.support.archives import (
     AFTER,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-NAME_FIELD, SIZE_FIELD, MAGIC_FIELD = 0, 124, 257  # their offsets
+NAME_FIELD, SIZE_FIELD, MAGIC_FIELD, PREFIX_FIELD = 0, 124, 257, 345  # their offsets
 
 
 @SUFFIXES
@@ -134,6 +135,26 @@ def test_a_header_that_says_nothing_sensible_is_damage(
 ) -> None:
     refused = archives.refusal_of_parts(tmp_path, suffix, sealed(photo(), field=(offset, value)))
     assert refused.what == f"shop.tar{suffix} is damaged"
+
+
+@SUFFIXES
+def test_a_header_whose_checksum_is_wrong_is_damage(suffix: str, tmp_path: Path) -> None:
+    header = bytearray(photo())
+    header[SIZE_FIELD - 1] = ord("7")
+    refused = archives.refusal_of_parts(tmp_path, suffix, bytes(header))
+    assert refused.why == "a header of its tar stream has a wrong checksum"
+
+
+def test_a_name_in_two_fields_is_one_name() -> None:
+    info = tarfile.TarInfo("media/" + "d" * 90 + "/" + "n" * 90)
+    tar = ustar.Tar("archive", io.BytesIO(info.tobuf(tarfile.USTAR_FORMAT)), by_hand=False)
+    assert tar.next() == ustar.Entry(info.name, 0)
+
+
+def test_what_gnu_tar_writes_where_others_have_a_second_part_of_the_name_is_no_name() -> None:
+    header = tarfile.TarInfo("media/a.jpg").tobuf(tarfile.GNU_FORMAT)
+    header = sealed(header, access_time=(PREFIX_FIELD, b"15242021413\0"))
+    assert ustar.Tar("archive", io.BytesIO(header), by_hand=False).next() == ustar.Entry("media/a.jpg", 0)
 
 
 @SUFFIXES
