@@ -1,4 +1,4 @@
-"""What unit tests share: a checkout of a site, and programs that remember."""
+"""What unit tests share: a checkout of a site, programs that remember, an engine, and all of it together."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ import hypothesis
 import pytest
 
 from stack import settings
+from tests.unit.support import engine
 from tests.unit.support.programs import Programs
+from tests.unit.support.servers import Reply, serving
+from tests.unit.support.world import DOCKER, FACTS, World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docker import DockerClient
+
     from stack.settings import Settings
+    from tests.unit.support.engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,3 +51,48 @@ def site(checkout: Path) -> Settings:
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     """Give a directory in front of PATH for stand-ins."""
     return Programs(tmp_path / "programs", monkeypatch)
+
+
+@pytest.fixture
+def docker() -> Iterator[Engine]:
+    """Give an engine."""
+    with engine.running() as made:
+        yield made
+
+
+@pytest.fixture
+def client(docker: Engine) -> Iterator[DockerClient]:
+    """Give a client of the engine."""
+    with engine.client_of(docker) as made:
+        yield made
+
+
+@pytest.fixture
+def world(
+    checkout: Path, docker: Engine, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """Give a site that was never deployed, on a machine that has all it needs."""
+    programs.add("docker", DOCKER.format(here=programs.directory))
+    (programs.directory / "facts").write_text(FACTS)
+    monkeypatch.setenv("PLUGIN_SAYS", "2.40.3")
+    monkeypatch.setenv("DOCKER_HOST", docker.host)
+    (checkout / ".dockerignore").write_text("*\n")
+    world = World(checkout, docker, programs)
+    docker.has_image("node:24-alpine", id_="sha256:node")
+    docker.has_image("caddy:2-alpine", id_="sha256:caddy")
+    docker.answers["GET /networks/proxy"] = {"Id": "n1", "Name": "proxy", "Scope": "local"}
+    docker.answers["GET /containers/json"] = lambda: [engine.listed(world.container())] if world.live else []
+    docker.answers["GET /volumes"] = {"Volumes": []}
+    for purpose in ("payload-db", "media-uploads"):
+        docker.answers[f"GET /volumes/shop_{purpose}"] = lambda: (
+            {"Name": "there"} if (world.here / "volumes").exists() else Reply(404, '{"message": ""}')
+        )
+    docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}
+    monkeypatch.setattr("stack.host.ports.taken", lambda _: False)  # the gate of this world never sleeps
+    docker.answers["GET /containers/app0ff27c883dfb/json"] = world.container
+    docker.answers["GET /containers/app0ff27c883dfb/logs"] = engine.log("cannot open database\n")
+    docker.answers["POST /containers/app0ff27c883dfb/update"] = {"Warnings": None}
+    docker.answers["POST /containers/app0ff27c883dfb/start"] = Reply(204)
+    with serving(world.gate) as gate:
+        (checkout / ".env").write_text(f"HOST_PORT={gate.port}\n")
+        yield world

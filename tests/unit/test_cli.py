@@ -35,6 +35,8 @@ CODES = {
     errors.Locked: 12,
     errors.Undone: 20,
     errors.Broken: 21,
+    errors.Untrusted: 22,
+    errors.Rejected: 23,
 }
 WAITS = """
 import sys, time
@@ -124,11 +126,10 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.split() == ["inv", stack.__version__]
 
 
-@pytest.mark.parametrize("verb", ["update", "backup", "restore"])
-def test_a_verb_that_is_not_there_yet_says_so_with_2(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ends_with([verb]) == 2
+def test_a_verb_that_is_not_there_yet_says_so_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with(["update"]) == 2
     out, err = capsys.readouterr()
-    assert err.startswith(f"error: `{verb}` is not there yet\n  why: ")
+    assert err.startswith("error: `update` is not there yet\n  why: ")
     assert "CHANGELOG.md" in err
     assert out == ""
 

@@ -45,6 +45,7 @@ FACTS: dict[str, Any] = {
     "gate_image": "caddy:2-alpine",
     "disk_free": 5 << 30,
     "disk_total": 20 << 30,
+    "operation": None,
 }
 
 

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 OLD = "shop:20260101T000000Z-000000000000"
 
 # What Compose makes of a file it may tell itself: that needs no engine.
-# `up` makes an image the live one; `build` says what it was given.
+# `up` makes an image the live one; `build` says what it was given; what is run beside the site tells `facts`.
 DOCKER = """
 case " $* " in
+" compose run "*) cat '{here}/facts' ;;
+" exec app"*) cat '{here}/probe' 2>/dev/null || echo '{{"first": 0.4, "answers": [200]}}' ;;
 *" --format json "*) PATH="${{PATH#*:}}" exec docker "$@" ;;
 *" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
@@ -30,6 +32,12 @@ case " $* " in
 *" down "*) rm -f '{here}/live' ;;
 esac
 """
+
+
+FACTS = (
+    '{"facts": {"user_version": 0, "migrations": ["20260101_000000"], "foreign_key_violations": {}, '
+    '"rows": {"payload_migrations": 1, "posts": 3}}}\n'
+)
 
 
 @dataclass
