@@ -75,8 +75,8 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
             site,
             Entry(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", name, f"{now:{STAMP}}", os.getpid()),
         )
-        journal.write(site, operation.entry)
         with console.transcript(_transcript(site, operation)):
+            journal.write(site, operation.entry)
             try:
                 yield operation
             except BaseException as trouble:
@@ -85,8 +85,8 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
                 if failure is trouble:
                     raise
                 raise failure from trouble
-            _remember(operation, code=0)
-            with signals.ignored():
+            with signals.ignored(), _beside("what it made on the way is still there"):
+                _remember(operation, code=0)
                 recovery.tidied(client, site, operation.entry)
 
 
@@ -94,17 +94,34 @@ def _ended_badly(client: DockerClient, operation: Operation, trouble: BaseExcept
     """Make good what was begun; return what to raise."""
     site, entry = operation.site, operation.entry
     failure = errors.of(trouble)
-    settled = isinstance(failure, Undone | Broken)  # the operation has made it good itself, or could not
-    seen = report.collected(client, site) if _is_worth_a_report(entry, failure) else ""
-    if settled:
-        recovery.tidied(client, site, entry)
+    seen = _seen(client, site) if _is_worth_a_report(entry, failure) else ""
+    if isinstance(failure, Undone | Broken):  # the operation has made it good itself, or could not
+        with _beside("what it made on the way is still there"):
+            recovery.tidied(client, site, entry)
     else:
         failure = recovery.after(client, site, entry, failure)
     _remember(operation, code=failure.code, what=failure.what, why=failure.why)
     if seen:
-        console.progress(f"report: {report.write(site, entry, failure, seen)}")
+        with _beside("no report could be written"):
+            console.progress(f"report: {report.write(site, entry, failure, seen)}")
     untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
     return trouble if untouched else failure
+
+
+@contextmanager
+def _beside(consequence: str) -> Iterator[None]:
+    """Tell what goes wrong beside an end that is certain, and leave that as it is."""
+    try:
+        yield
+    except (Failure, OSError) as second:
+        console.progress(f"  {consequence}: {errors.of(second).why}")
+
+
+def _seen(client: DockerClient, site: Settings) -> str:
+    try:
+        return report.collected(client, site)
+    except Exception as second:  # noqa: BLE001 - the way back matters more than a complete report
+        return f"--- no more was seen: {second!r}"
 
 
 def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
@@ -116,7 +133,8 @@ def _remember(operation: Operation, *, code: int, **more: str) -> None:
     entry = operation.entry
     ended = time.strftime(STAMP, time.gmtime())
     told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
-    journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
+    with _beside("it is not in the history"):
+        journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
 
 
 def _transcript(site: Settings, operation: Operation) -> Path:
