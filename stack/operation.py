@@ -76,8 +76,8 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
             site,
             Entry(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", name, f"{now:{STAMP}}", os.getpid()),
         )
-        journal.write(site, operation.entry)
         with console.transcript(_transcript(site, operation)):
+            journal.write(site, operation.entry)
             try:
                 yield operation
             except BaseException as trouble:
@@ -88,60 +88,56 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
                 raise failure from trouble
             with signals.ignored():
                 _told(operation, code=0)
-                _tidied(client, operation)
+                with _beside("what it made on the way is still there"):
+                    recovery.tidied(client, site, operation.entry)
 
 
 def _made_good(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
     """Make good what was begun, as far as the operation has not; return what to raise."""
-    site, failure = operation.site, errors.of(trouble)
-    seen = _seen(client, operation, failure)
+    site, entry, failure = operation.site, operation.entry, errors.of(trouble)
+    seen = _seen(client, site) if _is_worth_a_report(entry, failure) else ""
     if isinstance(failure, Undone | Broken):
-        _tidied(client, operation)
+        with _beside("what it made on the way is still there"):
+            recovery.tidied(client, site, entry)
     else:
-        failure = recovery.after(client, site, operation.entry, failure)
+        failure = recovery.after(client, site, entry, failure)
     untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
     _told(operation, code=INTERRUPTED if untouched else failure.code, what=failure.what, why=failure.why)
     if seen:
-        _reported(operation, failure, seen)
+        with _beside("no report could be written"):
+            console.progress(f"report: {report.write(site, entry, failure, seen)}")
     if untouched:
         console.progress("interrupted; the site is as it was")
         return trouble
     return failure
 
 
-def _tidied(client: DockerClient, operation: Operation) -> None:
-    """Remove what is not needed any more; where that fails now, the next operation does it."""
+@contextmanager
+def _beside(consequence: str) -> Iterator[None]:
+    """Tell what goes wrong beside an end that is certain, and leave that as it is."""
     try:
-        recovery.tidied(client, operation.site, operation.entry)
-    except (Failure, OSError) as trouble:
-        console.warn(f"something is left of it, `bin/inv resume` removes it: {errors.of(trouble).why}")
+        yield
+    except (Failure, OSError) as second:
+        console.progress(f"  {consequence}: {errors.of(second).why}")
 
 
-def _seen(client: DockerClient, operation: Operation, failure: Failure) -> str:
-    """Look at the site before it is brought back; what cannot be seen must not keep that from happening."""
-    touched = operation.entry.serving is not None or isinstance(failure, Undone | Broken | Untrusted)
-    if not touched and not failure.detail:
-        return ""
+def _seen(client: DockerClient, site: Settings) -> str:
     try:
-        return report.collected(client, operation.site)
-    except Exception as second:  # noqa: BLE001 - as above
-        return f"--- {second!r}"
+        return report.collected(client, site)
+    except Exception as second:  # noqa: BLE001 - the way back matters more than a complete report
+        return f"--- no more was seen: {second!r}"
 
 
-def _reported(operation: Operation, failure: Failure, seen: str) -> None:
-    try:
-        console.progress(f"report: {report.write(operation.site, operation.entry, failure, seen)}")
-    except OSError as trouble:
-        console.warn(f"no report could be written: {trouble}")
+def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
+    touched = entry.serving is not None or isinstance(failure, Undone | Broken)
+    return touched or bool(failure.detail) or isinstance(failure, Untrusted)
 
 
 def _told(operation: Operation, *, code: int, **more: str) -> None:
     entry, ended = operation.entry, time.strftime(STAMP, time.gmtime())
     told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
-    try:
+    with _beside("it is not in the history"):
         journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
-    except OSError as trouble:
-        console.warn(f"the history could not be written: {trouble}")
 
 
 def _transcript(site: Settings, operation: Operation) -> Path:

@@ -42,7 +42,9 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
         if entry.serving:
             proved(client, site)
     except (Failure, OSError) as second:
-        return failure if entry.serving is None else _not_back(entry, failure, errors.of(second))
+        if entry.serving is not None:
+            return _not_back(entry, failure, errors.of(second))
+        console.progress(f"  what it made on the way is still there: {errors.of(second).why}")
     if entry.serving is None:
         return failure
     state = "up and healthy" if entry.serving else "down, as it was"

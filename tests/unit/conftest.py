@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from stack import settings
+from stack import envfile, settings
 from tests.unit.support import engine
 from tests.unit.support.programs import Programs
 from tests.unit.support.servers import Reply, serving
-from tests.unit.support.world import DOCKER, FACTS, World
+from tests.unit.support.shop import SECRET, Shop
+from tests.unit.support.world import DOCKER, FACTS, OLD, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,3 +97,12 @@ def world(
     with serving(world.gate) as gate:
         (checkout / ".env").write_text(f"HOST_PORT={gate.port}\n")
         yield world
+
+
+@pytest.fixture
+def shop(world: World, client: DockerClient) -> Shop:
+    """Give a site that serves."""
+    world.has_deployed(OLD)
+    (world.here / "volumes").touch()
+    envfile.write(world.root / ".env.production", {"PAYLOAD_SECRET": SECRET})
+    return Shop(world, client)
