@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import archive, settings
+from stack import archive, compression, settings
 from stack.manifest import DATABASE, MEDIA
 
 if TYPE_CHECKING:
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from tests.support.site import Site
 
 DATABASE_FILE, MEDIA_DIR = "/data/payload.db", "/app/public/media"
-# Names, owners, modes, sizes and times of what is in both volumes, and the sums of the database and its log.
+# Names, owners and modes of what is in both volumes; of files sizes and times too, of the database its sum.
 LISTING = f"""
-cd /data && find . {MEDIA_DIR} ! -name '*-shm' -exec stat -c '%n %u:%g %a %s %y' {{}} + | sort
-sha256sum payload.db*[!m]
+find /data {MEDIA_DIR} ! -name '*-shm' -exec stat -c '%n %u:%g %a' {{}} + | sort
+find /data {MEDIA_DIR} ! -name '*-shm' -type f -exec stat -c '%n %s %y' {{}} + | sort
+find /data -name 'payload.db' -o -name 'payload.db-wal' | sort | xargs sha256sum
 """
 
 
@@ -51,6 +52,13 @@ def opened(path: Path, directory: Path) -> Archived:
             while piece := content.read(1 << 20):
                 file.write(piece)
     return Archived(manifest, database)
+
+
+def unpacked(path: Path) -> bytes:
+    """Return all of the tar stream."""
+    with compression.opened(path) as packed:
+        stream = packed.whole(lambda _: None)
+        return b"".join(iter(lambda: stream.read(1 << 20), b""))
 
 
 def backed_up(site: Site, directory: Path, *flags: str) -> Archived:
