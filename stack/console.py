@@ -61,11 +61,16 @@ def result_json(value: object) -> None:
 
 
 def progress(text: str) -> None:
+    record(text)
+    _write(text, sys.stderr)
+
+
+def record(text: str) -> None:
+    """Tell the transcripts alone."""
     for file in _transcripts:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         file.write(f"{now} {COLOUR.sub('', text)}\n")
         file.flush()
-    _write(text, sys.stderr)
 
 
 def warn(text: str) -> None:

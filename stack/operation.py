@@ -100,6 +100,7 @@ def _ended_badly(client: DockerClient, operation: Operation, trouble: BaseExcept
         recovery.tidied(client, site, entry)
     else:
         failure = recovery.after(client, site, entry, failure)
+    console.record(str(failure))
     _remember(operation, code=failure.code, what=failure.what, why=failure.why)
     if seen:
         console.progress(f"report: {report.write(site, entry, failure, seen)}")
