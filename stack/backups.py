@@ -135,6 +135,8 @@ def remember(site: Settings, path: Path, *, sound: bool, proven: bool = False) -
     known = Known(before.size, before.changed, now, sound, now if proven else before.proven)
     kept = {key: value for key, value in _all_known(site).items() if Path(key).exists()}
     text = json.dumps({**kept, str(path.resolve()): asdict(known)}, indent=2) + "\n"
+    site.state.mkdir(mode=0o700, exist_ok=True)  # on a new server nothing else may have run before
+    ownership.hand_over(site.state)
     atomic.replace(_note(site), text, mode=0o600)
 
 
