@@ -54,7 +54,7 @@ def check(client: DockerClient, site: Settings) -> None:
         raise Refused(
             f"the site's data is gone: {', '.join(gone)}",
             why="somebody removed what it was in; a deploy would begin with nothing",
-            fix=f"bring it back; or, to begin with nothing: {_creating(gone)}",
+            fix=f"`./restore.sh` brings an archive back; to begin with nothing: {_creating(gone)}",
         )
     if moved := [key for key in absent if key in last]:
         raise Refused(

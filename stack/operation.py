@@ -101,6 +101,7 @@ def _made_good(client: DockerClient, operation: Operation, trouble: BaseExceptio
             recovery.tidied(client, site, entry)
     else:
         failure = recovery.after(client, site, entry, failure)
+    console.record(str(failure))
     untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
     _told(operation, code=INTERRUPTED if untouched else failure.code, what=failure.what, why=failure.why)
     if seen:
