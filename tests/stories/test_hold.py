@@ -31,13 +31,14 @@ from pathlib import Path
 sys.path.insert(0, {str(Path(hold.__file__).resolve().parents[1])!r})
 from stack import hold, settings, signals
 site = settings.load(Path(sys.argv[1]))
-print("begins", flush=True)
-with signals.heeded(), hold.leased(site) as lease:
-    if "pin" in sys.argv:
-        hold.pin(site)
-    print(lease.drained(), flush=True)
-    sys.stdin.readline()
-    print(lease.alive)
+with signals.heeded():
+    print("begins", flush=True)
+    with hold.leased(site) as lease:
+        if "pin" in sys.argv:
+            hold.pin(site)
+        print(lease.drained(), flush=True)
+        sys.stdin.readline()
+        print(lease.alive)
 """
 AT_REST = ["/sbin/docker-init -- caddy run", "caddy run"]
 
