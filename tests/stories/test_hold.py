@@ -8,7 +8,7 @@ import sys
 import time
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,12 +202,11 @@ def test_requests_under_way_are_counted_and_answered(
 
 
 def test_the_end_of_an_earlier_lease_does_not_end_a_later_one(site: Site, gate: Settings) -> None:
-    earlier, later = hold.leased(gate), hold.leased(gate)
-    earlier.__enter__()
-    later.__enter__()
-    earlier.__exit__(None, None, None)
-    assert hold.is_held(gate)
-    later.__exit__(None, None, None)
+    with ExitStack() as earlier:
+        earlier.enter_context(hold.leased(gate))
+        with hold.leased(gate):
+            earlier.close()
+            assert hold.is_held(gate)
     assert not hold.is_held(gate)
 
 
