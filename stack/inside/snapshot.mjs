@@ -96,13 +96,15 @@ function sentInPieces(name, file, bytes) {
   const before = stamp(file)
   tell({ name, size: bytes })
   const chunk = Buffer.alloc(CHUNK)
+  let shorter = false
   for (let left = bytes; left > 0; ) {
-    const read = fs.readSync(file, chunk, 0, Math.min(left, CHUNK))
-    if (read === 0) throw new Changed(name)
-    write(chunk.subarray(0, read))
-    left -= read
+    const wanted = Math.min(left, CHUNK)
+    const read = fs.readSync(file, chunk, 0, wanted)
+    shorter ||= read === 0 // as many bytes follow as were announced, whatever they are
+    write(chunk.subarray(0, read || wanted))
+    left -= read || wanted
   }
-  if (stamp(file) !== before) throw new Changed(name)
+  if (shorter || stamp(file) !== before) throw new Changed(name)
 }
 
 function sentMedia(there) {

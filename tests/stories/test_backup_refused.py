@@ -131,6 +131,14 @@ def test_a_disk_that_fills_up_meanwhile_keeps_the_older_archives_and_no_part(
     archive.check(older)
 
 
+def test_a_file_that_becomes_shorter_meanwhile_is_read_again(crowded: Site, tmp_path: Path) -> None:
+    with half_way(crowded, tmp_path) as process:
+        archived.beside(crowded, f"truncate -s 1000 {MEDIA_DIR}/large")
+    assert process.returncode == 0, process.told
+    (path,) = tmp_path.iterdir()
+    assert {member.name: member.size for member in archive.check(path).members}["media/large"] == 1000
+
+
 def test_of_two_backups_at_once_the_second_is_told_who_is_at_work(crowded: Site) -> None:
     with half_way(crowded, crowded.root / "backups") as process:
         second = crowded.run("./backup.sh")
