@@ -19,11 +19,19 @@ if TYPE_CHECKING:
 OLD = "shop:20260101T000000Z-000000000000"
 
 # What Compose makes of a file it may tell itself: that needs no engine.
-# `up` makes an image the live one; `build` says what it was given; what is run beside the site tells `facts`.
+# `up` makes an image the live one; `build` says what it was given; what runs beside the site tells `facts`,
+# or those of its volume, and the probe of a container tells `probe`.
 DOCKER = """
 case " $* " in
-" compose run "*) cat '{here}/facts' ;;
-" exec app"*) cat '{here}/probe' 2>/dev/null || echo '{{"first": 0.4, "answers": [200]}}' ;;
+" compose run "*) case "$7:$#" in
+  filler:*) while IFS= read -r line; do
+      printf '%s\\n' "$line" >>'{here}/filled'; [ "$line" != '{{"end": true}}' ] || break
+    done; cat '{here}/facts' ;;
+  reader:12) cat "{here}/facts-$DB_VOLUME" 2>/dev/null || cat '{here}/facts' ;;
+  reader:*) head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
+  trial:*) cat '{here}/trial-breaks' >&2 2>/dev/null && exit 125; touch '{here}/trial' ;;
+  esac ;;
+" exec "*) cat '{here}/probe' || exit 1 ;;
 *" --format json "*) PATH="${{PATH#*:}}" exec docker "$@" ;;
 *" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
@@ -38,6 +46,8 @@ FACTS = (
     '{"facts": {"user_version": 0, "migrations": ["20260101_000000"], "foreign_key_violations": {}, '
     '"rows": {"payload_migrations": 1, "posts": 3}}}\n'
 )
+ANSWERS = '{"first": 0.4, "answers": [200]}\n'
+TRIAL = "trial0ff27c883dfb"
 
 
 @dataclass
@@ -74,6 +84,20 @@ class World:
         state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
         return engine.container(image=self.live, labels=labels, **state)
 
+    def containers(self) -> list[dict[str, Any]]:
+        """Return what `docker ps --all` lists."""
+        app = [self.container()] if self.live else []
+        trial = [self.trial()] if (self.here / "trial").exists() else []
+        return [engine.listed(attrs) for attrs in [*app, *trial]]
+
+    def trial(self) -> dict[str, Any]:
+        labels = {"com.docker.compose.oneoff": "True"}
+        return engine.container("trial", labels=labels)
+
+    def trial_goes(self) -> Reply:
+        (self.here / "trial").unlink()
+        return Reply(204)
+
     def gate(self, request: Request) -> Reply:
         if request.path == "/api/users/init":
             return Reply(200, json.dumps({"initialized": self.users}))
@@ -81,9 +105,8 @@ class World:
 
     def ran(self) -> list[str]:
         """Return what Compose was asked to do."""
-        words = [
-            [word for word in call if not word.startswith("-")] for call in self.programs.calls("docker")
-        ]
+        calls = [call for call in self.programs.calls("docker") if call[0] != "exec"]
+        words = [[word for word in call if not word.startswith("-")] for call in calls]
         verbs = [call[2 if call[1] == "plain" else 1] for call in words]
         return [
             verb for verb in verbs if verb not in ("config", "exec", "version")
