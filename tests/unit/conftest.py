@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from stack import envfile, settings
+from stack import envfile, environment, settings
 from tests.unit.support import engine
 from tests.unit.support.programs import Programs
 from tests.unit.support.servers import Reply, serving
@@ -89,7 +89,7 @@ def world(
         docker.answers[f"GET /volumes/shop_{purpose}"] = lambda: (
             {"Name": "there"} if (world.here / "volumes").exists() else Reply(404, '{"message": ""}')
         )
-    docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}
+    docker.answers["GET /info"] = {"DockerRootDir": str(checkout.parent / "engine")}
     monkeypatch.setattr("stack.host.ports.taken", lambda _: False)  # the gate of this world never sleeps
     docker.answers["GET /containers/app0ff27c883dfb/json"] = world.container
     docker.answers["GET /containers/app0ff27c883dfb/logs"] = engine.log("cannot open database\n")
@@ -109,5 +109,6 @@ def shop(world: World, client: DockerClient) -> Shop:
     """Give a site that serves."""
     world.has_deployed(OLD)
     (world.here / "volumes").touch()
+    environment.create(settings.load(world.root), server_url="https://shop.example.com")
     envfile.write(world.root / ".env.production", {"PAYLOAD_SECRET": SECRET})
     return Shop(world, client)

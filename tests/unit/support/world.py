@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from tests.unit.support import engine
 from tests.unit.support.servers import Reply, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.unit.support.engine import Engine
@@ -84,6 +86,20 @@ class World:
         state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
         return engine.container(image=self.live, labels=labels, **state)
 
+    def has_snapshot(self, files: Mapping[str, bytes], *, journal_mode: str = "wal", **told: Any) -> None:
+        """Let a backup get these files, the database first; ``told`` changes what is told of them."""
+        sizes = {"database": 4096, "media": 0, "journal_mode": journal_mode}
+        facts = {
+            **json.loads(FACTS)["facts"],
+            "journal_mode": journal_mode,
+            "sha256": told.pop("sha256", hashlib.sha256(next(iter(files.values()))).hexdigest()),
+        }
+        end = {"missing": [], "deleted": [], "lost": [], "skipped": [], **told}
+        heads = [{"name": name, "size": len(content)} for name, content in files.items()]
+        parts = [_line(head) + content for head, content in zip(heads, files.values(), strict=True)]
+        stream = _line({"sizes": sizes}), _line({"facts": facts}), *parts, _line({"end": end})
+        (self.here / "snapshot").write_bytes(b"".join(stream))
+
     def containers(self) -> list[dict[str, Any]]:
         """Return what `docker ps --all` lists."""
         app = [self.container()] if self.live else []
@@ -117,3 +133,7 @@ class World:
         (self.here / "live").write_text(image)
         envfile.write(self.root / ".env", {"COMPOSE_PROJECT_NAME": "shop", "APP_IMAGE": image})
         self.docker.has_image(image, labels={"inputs": "of the old one"})
+
+
+def _line(told: object) -> bytes:
+    return f"{json.dumps(told)}\n".encode()
