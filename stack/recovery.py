@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,10 @@ def earlier(client: DockerClient, site: Settings) -> Entry | None:
         return None
     console.progress(f'{entry.operation} of {entry.began} was broken off at "{entry.step}"; making it good')
     settle(client, site, entry)
-    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "resumed": True}
-    journal.remember(site, {**told, "code": 0 if _is_done(site, entry) else 20, **entry.facts})
+    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
+    code = 0 if _is_done(site, entry) else 20
+    journal.remember(site, {**told, "resumed": True, "code": code, **entry.facts})
     return entry
 
 
