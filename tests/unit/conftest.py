@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from stack import envfile, environment, settings
-from tests.unit.support import engine
+from stack import backups, envfile, environment, settings
+from tests.unit.support import archived, engine
 from tests.unit.support.programs import Programs
+from tests.unit.support.restoring import NAME
 from tests.unit.support.servers import Reply, serving
 from tests.unit.support.shop import SECRET, Shop
 from tests.unit.support.world import ANSWERS, DOCKER, FACTS, OLD, TRIAL, World
@@ -112,3 +113,11 @@ def shop(world: World, client: DockerClient) -> Shop:
     environment.create(settings.load(world.root), server_url="https://shop.example.com")
     envfile.write(world.root / ".env.production", {"PAYLOAD_SECRET": SECRET})
     return Shop(world, client)
+
+
+@pytest.fixture
+def archive(shop: Shop) -> Path:
+    """Give an archive of what the site holds."""
+    path = backups.directory(shop.site) / NAME
+    archived.write(path)
+    return path
