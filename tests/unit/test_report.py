@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stack import report
+from stack import envfile, report
 from stack.engine.containers import _seen
 from stack.errors import Undone
 from stack.health import Answer
