@@ -210,7 +210,11 @@ def lint(_: Context) -> None:
 
 
 def _not_yet(verb: str) -> Usage:
-    return Usage(f"`{verb}` is not there yet", why="this version only deploys", fix="see CHANGELOG.md")
+    return Usage(
+        f"`{verb}` is not there yet",
+        why="this version deploys, backs up and restores",
+        fix="see CHANGELOG.md",
+    )
 
 
 def _backups() -> Collection:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from stack import archive, atomic, ownership
 from stack.errors import Refused, Rejected
+from stack.meter import Meter
 
 if TYPE_CHECKING:
+    from stack.console import Step
     from stack.manifest import Manifest
     from stack.settings import Settings
 
 SUFFIXES = (".tar.zst", ".tar.gz")
-STAMP = "%Y%m%dT%H%M%SZ"
+STAMP, TIME = "%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"
 NAME = re.compile(r"(?P<site>.+)-(?P<created>\d{8}T\d{6}Z)-[0-9a-f]{8}\.tar\.(zst|gz)")
 
 
@@ -95,10 +97,14 @@ def newest(site: Settings) -> Backup:
     for backup in every(site):
         if not backup.damaged:
             return backup
-    raise Refused(
+    raise none_of(site)
+
+
+def none_of(site: Settings) -> Refused:
+    return Refused(
         f"there is no archive of {site.site}",
         why=f"{site.root / 'backups'} has none that could be restored",
-        fix="name one: `./restore.sh FILE`",
+        fix="`./backup.sh` makes one; one that lies elsewhere can be named by its path",
     )
 
 
@@ -112,10 +118,10 @@ def find(site: Settings, named: str, working: Path) -> Path:
     )
 
 
-def verify(site: Settings, path: Path) -> Manifest:
+def verify(site: Settings, path: Path, step: Step) -> Manifest:
     """Read an archive whole, and remember how that went."""
     try:
-        manifest = archive.check(path)
+        manifest = archive.check(path, on_bytes=Meter(step, path.stat().st_size).passed)
     except Rejected:
         remember(site, path, sound=False)
         raise
@@ -125,11 +131,13 @@ def verify(site: Settings, path: Path) -> Manifest:
 
 def remember(site: Settings, path: Path, *, sound: bool, proven: bool = False) -> None:
     """Note that an archive was read whole, or booted, just now."""
-    now = f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    now = f"{datetime.now(timezone.utc):{TIME}}"
     before = _known(path, _all_known(site))
     known = Known(before.size, before.changed, now, sound, now if proven else before.proven)
     kept = {key: value for key, value in _all_known(site).items() if Path(key).exists()}
     text = json.dumps({**kept, str(path.resolve()): asdict(known)}, indent=2) + "\n"
+    site.state.mkdir(mode=0o700, exist_ok=True)  # on a new server nothing else may have run before
+    ownership.hand_over(site.state)
     atomic.replace(_note(site), text, mode=0o600)
 
 

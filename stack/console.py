@@ -61,9 +61,14 @@ def result_json(value: object) -> None:
 
 
 def progress(text: str) -> None:
+    record(text)
+    _write(text, sys.stderr)
+
+
+def record(text: str) -> None:
+    """Tell the transcripts alone."""
     for file in [*_transcripts]:
         _keep(text, file)
-    _write(text, sys.stderr)
 
 
 def warn(text: str) -> None:

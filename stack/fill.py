@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from stack.errors import Refused, Rejected
 from stack.host import disk
 from stack.host.disk import Need
 from stack.manifest import DATABASE
+from stack.meter import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,14 +75,13 @@ def _is_new(client: DockerClient, volume: str) -> None:
 
 
 def _sent(process: Streams, source: Source, step: Step) -> None:
-    began, done, total = time.monotonic(), 0, source.total
+    meter = Meter(step, source.total)
     for member, content in archive.members(source.path, source.manifest, wanted=source.wanted):
         head = {"name": member.name, "size": member.size, "sha256": member.sha256}
         volumes.say(process, json.dumps(head).encode() + b"\n")
         while piece := content.read(volumes.CHUNK):
             volumes.say(process, piece)
-        done += member.size
-        step.progress(volumes.rate(done, total, time.monotonic() - began))
+            meter.passed(len(piece))
     volumes.say(process, b'{"end": true}\n')
 
 

@@ -23,8 +23,8 @@ def place(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Place
         if not objects.volume_exists(client, volume):
             raise Refused(
                 f"there is no volume {volume}",
-                why="so there is nothing to back up",
-                fix="`./deploy.sh` first",
+                why="the site's data would be in it: there is nothing to back up",
+                fix="`./restore.sh` brings an archive back; for a new site `./deploy.sh`",
             )
     found = image(client, site)
     if found is None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stack.console import Step
     from stack.settings import Settings
 
+INTERRUPTED = 130
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -81,31 +82,35 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
                 yield operation
             except BaseException as trouble:
                 with signals.ignored():
-                    failure = _ended_badly(client, operation, trouble)
+                    failure = _made_good(client, operation, trouble)
                 if failure is trouble:
                     raise
                 raise failure from trouble
-            with signals.ignored(), _beside("what it made on the way is still there"):
-                _remember(operation, code=0)
-                recovery.tidied(client, site, operation.entry)
+            with signals.ignored():
+                _told(operation, code=0)
+                with _beside("what it made on the way is still there"):
+                    recovery.tidied(client, site, operation.entry)
 
 
-def _ended_badly(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
-    """Make good what was begun; return what to raise."""
-    site, entry = operation.site, operation.entry
-    failure = errors.of(trouble)
+def _made_good(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
+    """Make good what was begun, as far as the operation has not; return what to raise."""
+    site, entry, failure = operation.site, operation.entry, errors.of(trouble)
     seen = _seen(client, site) if _is_worth_a_report(entry, failure) else ""
-    if isinstance(failure, Undone | Broken):  # the operation has made it good itself, or could not
+    if isinstance(failure, Undone | Broken):
         with _beside("what it made on the way is still there"):
             recovery.tidied(client, site, entry)
     else:
         failure = recovery.after(client, site, entry, failure)
-    _remember(operation, code=failure.code, what=failure.what, why=failure.why)
+    console.record(str(failure))
+    untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
+    _told(operation, code=INTERRUPTED if untouched else failure.code, what=failure.what, why=failure.why)
     if seen:
         with _beside("no report could be written"):
             console.progress(f"report: {report.write(site, entry, failure, seen)}")
-    untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
-    return trouble if untouched else failure
+    if untouched:
+        console.progress("interrupted; the site is as it was")
+        return trouble
+    return failure
 
 
 @contextmanager
@@ -129,9 +134,8 @@ def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
     return touched or bool(failure.detail) or isinstance(failure, Untrusted)
 
 
-def _remember(operation: Operation, *, code: int, **more: str) -> None:
-    entry = operation.entry
-    ended = time.strftime(STAMP, time.gmtime())
+def _told(operation: Operation, *, code: int, **more: str) -> None:
+    entry, ended = operation.entry, time.strftime(STAMP, time.gmtime())
     told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
     with _beside("it is not in the history"):
         journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})

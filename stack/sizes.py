@@ -21,3 +21,13 @@ def duration(value: object) -> str:
         return "-"
     days, rest = divmod(value, 86400)
     return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min {rest % 60} s"
+
+
+def age(value: object) -> str:
+    """Return a number of seconds in the largest unit that fits; a dash for what is unknown."""
+    if not isinstance(value, int):
+        return "-"
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if value >= seconds:
+            return f"{value // seconds} {unit}"
+    return f"{value} s"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from stack.errors import Refused, Rejected, Untrusted
 from stack.host import disk
 from stack.host.disk import Need
 from stack.manifest import DATABASE, Manifest
+from stack.meter import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +54,8 @@ def taken(client: DockerClient, order: Order, step: Step) -> Manifest:
     """Write an archive and read it back. What cannot be trusted is :class:`Untrusted`."""
     try:
         manifest = _attempts(client, order, step)
-        step.progress("reading it back")
-        archive.check(order.path)
+        reading = Meter(step, order.path.stat().st_size, "reading it back, ")
+        archive.check(order.path, on_bytes=reading.passed)
     except volumes.Unsound as finding:
         raise _failure(finding, order.place) from finding
     except Rejected as damage:
@@ -75,7 +75,7 @@ def _failure(finding: volumes.Unsound, place: Place) -> Refused | Untrusted:
     return Untrusted(
         f"the database {place.database} cannot be backed up",
         why=finding.why,
-        fix="nothing was written, older archives are as they were: `bin/inv backups`",
+        fix="older archives are as they were: `bin/inv backups`, then `./restore.sh`",
     )
 
 
@@ -113,7 +113,7 @@ def _attempt(client: DockerClient, order: Order, step: Step, *, last: bool) -> M
             volumes.say(process, b"\n")
             facts = volumes.facts(volumes.heard(process))
         with archive.Writer(order.path, created=order.created) as writer:
-            members, end = _written(process, writer, step, total)
+            members, end = _written(process, writer, Meter(step, total))
             _nothing_lost(facts, members, end, last=last)
             manifest = _manifest(order, facts, members, end)
             writer.finish(manifest)
@@ -134,10 +134,9 @@ def _readable(client: DockerClient, site: Settings, journal_mode: str) -> Iterat
         yield
 
 
-def _written(process: Streams, writer: Writer, step: Step, total: int) -> tuple[list[Member], dict[str, Any]]:
+def _written(process: Streams, writer: Writer, meter: Meter) -> tuple[list[Member], dict[str, Any]]:
     """Write what the container hands out until it tells the end."""
     members: list[Member] = []
-    began, done = time.monotonic(), 0
     while True:
         told = volumes.heard(process)
         if "again" in told:
@@ -145,9 +144,8 @@ def _written(process: Streams, writer: Writer, step: Step, total: int) -> tuple[
         if "end" in told:
             return members, told["end"]
         size = told["size"]
-        members.append(writer.add(told["name"], size, volumes.Content(process.output, size)))
-        done += size
-        step.progress(volumes.rate(done, total, time.monotonic() - began))
+        content = volumes.Content(process.output, size, meter.passed)
+        members.append(writer.add(told["name"], size, content))
 
 
 def _nothing_lost(facts: Facts, members: list[Member], end: dict[str, Any], *, last: bool) -> None:
@@ -162,7 +160,7 @@ def _nothing_lost(facts: Facts, members: list[Member], end: dict[str, Any], *, l
         raise Untrusted(
             f"{len(end['lost'])} file(s) of uploads did not come into the archive",
             why=f"they are on the volume and could not be read: {', '.join(end['lost'][:5])}",
-            fix="run this again; if it stays, look at these files",
+            fix="run this again; if it is the same files, look at them",
         )
     if end["deleted"] and not last:
         raise _Again(end["deleted"][0])

@@ -87,7 +87,7 @@ def _healthy(client: DockerClient, site: Settings) -> str:
         raise Refused(
             "the application does not answer on the new volumes",
             why=f"its health route says {told.answers[-1]}" if told.answers else told.said,
-            fix="read the report",
+            fix="read the application's last words in the report",
         )
     return f"200 after {told.first:.1f} s"
 
@@ -100,7 +100,7 @@ def _content(site: Settings, place: Place, expected: Facts | None) -> str:
         raise Refused(
             f"rows are gone from {', '.join(lost)}",
             why="the application removed them at its start",
-            fix="read the report",
+            fix="read the application's last words in the report",
         )
     return f"{sum(found.rows.values())} rows in {len(found.rows)} tables"
 

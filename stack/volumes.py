@@ -12,7 +12,7 @@ from stack import compose, run
 from stack.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import IO
 
     from stack.run import Streams
@@ -130,13 +130,10 @@ class Content:
 
     stream: IO[bytes]
     left: int
+    on_bytes: Callable[[int], object] = lambda _: None
 
     def read(self, size: int = CHUNK) -> bytes:
         data = self.stream.read(min(size, self.left))
         self.left -= len(data)
+        self.on_bytes(len(data))
         return data
-
-
-def rate(done: int, total: int, seconds: float) -> str:
-    """Tell how far a stream of bytes has come, and how fast."""
-    return f"{done >> 20} of {total >> 20} MiB, {done / max(seconds, 0.001) / (1 << 20):.0f} MiB/s"

@@ -118,7 +118,8 @@ function sentMedia(there) {
 
 // --- the minutes
 run(() => {
-  fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
+  fs.rmSync(scratch, { recursive: true, force: true }) // of one that was killed
+  fs.mkdirSync(scratch, { mode: 0o700 })
   process.env.SQLITE_TMPDIR = scratch // the root file system is read-only
   try {
     const before = media ? listed(media).files : []

@@ -15,6 +15,7 @@ from stack import (
     preflight,
     releases,
     settings,
+    sizes,
     snapshot,
 )
 from stack.engine import client as engine
@@ -65,7 +66,7 @@ def _taken(client: DockerClient, backing_up: Operation, place: Place, part: Path
     )
     with backing_up.step("Database and media" if media else "Database") as step:
         manifest = snapshot.taken(client, order, step)
-        step.say(f"{part.stat().st_size >> 10} KiB, {len(manifest.members)} file(s), read back")
+        step.say(f"{sizes.human(part.stat().st_size)}, {len(manifest.members)} file(s), read back")
     return manifest
 
 

@@ -15,13 +15,16 @@ if TYPE_CHECKING:
 
 
 def listed(root: Path, *, as_json: bool) -> None:
-    """Print the archives, newest first; JSON gives sizes in bytes, ages in seconds, null for never."""
+    """Print the archives, newest first; JSON gives sizes in bytes, ages in seconds, times in UTC.
+
+    What was not seen on this machine is "never", and null in JSON.
+    """
     site = settings.load(root)
     found = [_facts(backup) for backup in backups.every(site)]
     if as_json:
         console.result_json(found)
     elif found:
-        rows = [("archive", "age", "size", "release", "verified", "last proven restore"), *map(_row, found)]
+        rows = [("archive", "age", "size", "verified", "proven", "release"), *map(_row, found)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
         for row in rows:
             console.result(
@@ -37,6 +40,8 @@ def verify(root: Path, named: str, working: Path, *, every: bool) -> None:
     chosen = (
         [backups.find(site, named, working)] if named else [backup.path for backup in backups.every(site)]
     )
+    if not chosen:
+        raise backups.none_of(site)
     damaged: list[Rejected] = []
     for path in chosen if every or named else chosen[:1]:
         damage = _damage(site, path)
@@ -53,7 +58,7 @@ def _damage(site: Settings, path: Path) -> Rejected | None:
     """Tell what is wrong with an archive, on stderr; or print its path where nothing is."""
     try:
         with console.step(path.name) as step:
-            manifest = backups.verify(site, path)
+            manifest = backups.verify(site, path, step)
             step.say(f"sound, {len(manifest.members)} file(s)")
     except Rejected as damage:
         console.error(str(damage))
@@ -65,8 +70,8 @@ def _damage(site: Settings, path: Path) -> Rejected | None:
 def _facts(backup: Backup) -> dict[str, object]:
     return {
         "archive": str(backup.path),
-        "created": f"{backup.created:%Y-%m-%dT%H:%M:%SZ}",
-        "age": int((datetime.now(timezone.utc) - backup.created).total_seconds()),
+        "created": f"{backup.created:{backups.TIME}}",
+        "age": _since(backup.created),
         "size": backup.size,
         "release": backup.release or None,
         "verified": backup.verified or None,
@@ -78,9 +83,20 @@ def _facts(backup: Backup) -> dict[str, object]:
 def _row(facts: dict[str, object]) -> tuple[str, ...]:
     return (
         Path(str(facts["archive"])).name,
-        sizes.duration(facts["age"]),
+        sizes.age(facts["age"]),
         sizes.human(facts["size"]),
+        "DAMAGED" if facts["damaged"] else _ago(facts["verified"]),
+        _ago(facts["proven"]),
         str(facts["release"] or "-"),
-        "DAMAGED" if facts["damaged"] else str(facts["verified"] or "never here"),
-        str(facts["proven"] or "never"),
     )
+
+
+def _ago(time: object) -> str:
+    if time is None:
+        return "never"
+    then = datetime.strptime(str(time), backups.TIME).replace(tzinfo=timezone.utc)
+    return f"{sizes.age(_since(then))} ago"
+
+
+def _since(then: datetime) -> int:
+    return int((datetime.now(timezone.utc) - then).total_seconds())

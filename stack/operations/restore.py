@@ -73,14 +73,17 @@ def restore(root: Path, wish: Wish) -> None:
         else:
             _put_back(client, restoring, wish, there, before)
         after = volumes.inspect(site, _now(site, there))
-    _tell_changes(before.rows if before else {}, after.rows)
+        _tell_changes(before.rows if before else {}, after.rows)
+        _tell_of_the_way_back(client, restoring.entry.facts)
     console.result(str(restoring.entry.facts["restored"]))
 
 
 def _makes_sense(wish: Wish) -> None:
     if wish.db_only and wish.media_only:
         raise Usage(
-            "--db-only and --media-only exclude each other", why="nothing is left", fix="name one, or none"
+            "--db-only and --media-only exclude each other",
+            why="together they leave nothing to put back",
+            fix="name one, or none",
         )
     if wish.undo and (wish.file or wish.db_only or wish.media_only):
         raise Usage(
@@ -122,10 +125,13 @@ def _put_back(
     site = restoring.site
     path = backups.find(site, wish.file, Path.cwd()) if wish.file else backups.newest(site).path
     with restoring.step("Check the archive") as step:
-        manifest = backups.verify(site, path)
-        step.say(f"{path.name}, {len(manifest.members)} file(s), every sum is right")
+        manifest = backups.verify(site, path, step)
+        step.say(f"{path.name} is sound")
     _accept(site, wish, manifest, path, before)
-    _confirm(site, wish, f"{path.name} of {manifest.created}, release {manifest.release}")
+    if before and not wish.media_only and not wish.yes and dict(before.rows) != dict(manifest.rows):
+        console.progress("it differs from what is there now:")
+        _tell_changes(before.rows, manifest.rows)
+    _confirm(site, wish, f"{path.name} of {manifest.created}")
     new = drill.new_volumes(restoring, there)
     place = _target(client, wish, manifest, there, new)
     expected = before
@@ -173,7 +179,7 @@ def _content(rows: Mapping[str, int]) -> int:
 def _confirm(site: Settings, wish: Wish, what: str) -> None:
     if wish.yes:
         return
-    console.progress(f"\nThis puts {what} in the place of what {site.site} holds now.")
+    console.progress(f"This puts {what} in the place of what {site.site} holds now.")
     console.progress("The present volumes stay: `./restore.sh --undo` goes back to them.")
     console.progress(f"Type the site's name, {site.site}, to go on:")
     if sys.stdin.readline().strip() != site.site:
@@ -203,8 +209,9 @@ def _outcome(told: trial.Trial) -> str:
 def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) -> None:
     """Go back to the volumes from before the last restore; those of now stay too."""
     site = restoring.site
-    ended = [told for told in journal.history(site) if "to_db" in told and told["code"] == 0]
-    if not ended or (ended[-1]["to_db"], ended[-1]["to_media"]) != (there.db_volume, there.media_volume):
+    here = {"to_db": there.db_volume, "to_media": there.media_volume}
+    ended = [told for told in journal.history(site) if here.items() <= told.items()]
+    if not ended:
         raise Refused(
             "there is no restore to undo",
             why="the site is not on volumes that a restore has filled",
@@ -235,6 +242,14 @@ def _moved(there: Place, place: Place) -> dict[str, str]:
 def _now(site: Settings, there: Place) -> Place:
     now = settings.load(site.root)
     return replace(there, db_volume=now.db_volume, media_volume=now.media_volume)
+
+
+def _tell_of_the_way_back(client: DockerClient, moved: Mapping[str, str]) -> None:
+    """Name the volumes that are left; after a `docker compose down --volumes` there are none."""
+    old = [moved[f"from_{kind}"] for kind in ("db", "media") if moved[f"from_{kind}"] != moved[f"to_{kind}"]]
+    if left := [volume for volume in old if objects.volume_exists(client, volume)]:
+        console.progress("the data from before is still there: `./restore.sh --undo` goes back to it,")
+        console.progress(f"and `docker volume rm {' '.join(left)}` removes it")
 
 
 def _tell_changes(before: Mapping[str, int], after: Mapping[str, int]) -> None:

@@ -114,6 +114,9 @@ class Site:
     def post(self, path: str, **options: Any) -> requests.Response:
         return _direct().post(self.url + path, timeout=options.pop("timeout", 30), **options)
 
+    def delete(self, path: str, **options: Any) -> requests.Response:
+        return _direct().delete(self.url + path, timeout=options.pop("timeout", 30), **options)
+
     def build_on(self, image: str, *lines: str) -> None:
         """Let builds take a second, on top of an image that is ready; ``lines`` go into its Dockerfile."""
         head = (f"FROM {image}", "ARG RELEASE INPUTS", "ENV RELEASE=${RELEASE}", 'LABEL inputs="${INPUTS}"')
@@ -160,6 +163,9 @@ class Site:
             (self.root / ".env.production").touch()
         shutil.copy(CHECKOUT / "docker-compose.yml", self.root)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+        mine = f"label=com.docker.compose.project={self.name}"
+        if volumes := self.run("docker", "volume", "ls", "--quiet", "--filter", mine).stdout.split():
+            self.run("docker", "volume", "rm", *volumes)  # those that a restore has left behind
         if images := self.images():
             self.run("docker", "rmi", "--force", *images)
         self.run("docker", "network", "rm", self.network)

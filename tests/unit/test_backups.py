@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stack import backups, settings
+from stack.console import Step
 from stack.errors import Refused, Rejected
 from tests.unit.support import archived
 
@@ -141,7 +142,7 @@ def test_one_that_is_known_to_be_damaged_is_not_the_newest(site: Settings, place
     damage(place / NEWER)
     assert backups.newest(site).path.name == NEWER  # nobody has looked yet
     with pytest.raises(Rejected):
-        backups.verify(site, place / NEWER)
+        backups.verify(site, place / NEWER, Step("check"))
     assert backups.newest(site).path.name == OLDER
     assert listed(site) == [NEWER, OLDER]
 
@@ -152,7 +153,7 @@ def test_one_that_is_known_to_be_damaged_is_not_the_newest(site: Settings, place
 def test_an_archive_that_was_read_whole_is_known_to_be_sound(site: Settings, place: Path) -> None:
     told = archived.write(place / NEWER)
     assert backups.every(site)[0].verified == ""
-    assert backups.verify(site, place / NEWER) == told
+    assert backups.verify(site, place / NEWER, Step("check")) == told
     (backup,) = backups.every(site)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", backup.verified)
     assert (backup.damaged, backup.known.proven) == (False, "")
@@ -163,7 +164,7 @@ def test_one_that_was_booted_is_known_to_be_proven_and_stays_so(site: Settings, 
     backups.remember(site, place / NEWER, sound=True, proven=True)
     proven = backups.every(site)[0].known.proven
     assert proven
-    backups.verify(site, place / NEWER)
+    backups.verify(site, place / NEWER, Step("check"))
     assert backups.every(site)[0].known.proven == proven
 
 
@@ -178,9 +179,9 @@ def test_of_a_file_that_was_changed_since_nothing_is_known(site: Settings, place
 def test_what_is_known_of_files_that_are_gone_is_forgotten(site: Settings, place: Path) -> None:
     for name in (OLDER, NEWER):
         archived.write(place / name)
-        backups.verify(site, place / name)
+        backups.verify(site, place / name, Step("check"))
     (place / OLDER).unlink()
-    backups.verify(site, place / NEWER)
+    backups.verify(site, place / NEWER, Step("check"))
     noted = json.loads((site.state / "archives").read_text())
     assert list(noted) == [str(place / NEWER)]
     assert stat.S_IMODE((site.state / "archives").stat().st_mode) == 0o600
@@ -193,13 +194,13 @@ def test_a_note_that_is_lost_or_of_another_version_tells_nothing(
     archived.write(place / NEWER)
     (site.state / "archives").write_text(note.replace("%s", str(place / NEWER)))
     assert backups.every(site)[0].verified == ""
-    backups.verify(site, place / NEWER)
+    backups.verify(site, place / NEWER, Step("check"))
     assert backups.every(site)[0].verified
 
 
 def test_a_note_with_a_word_of_another_version_tells_nothing(site: Settings, place: Path) -> None:
     archived.write(place / NEWER)
-    backups.verify(site, place / NEWER)
+    backups.verify(site, place / NEWER, Step("check"))
     noted = json.loads((site.state / "archives").read_text())
     noted[str(place / NEWER)]["signed"] = True
     (site.state / "archives").write_text(json.dumps(noted))

@@ -38,6 +38,15 @@ def test_only_the_result_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("shop:1\n", "at work\nwarning: careful\nerror: broken\n")
 
 
+def test_what_is_recorded_is_in_the_transcript_and_not_told_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with console.transcript(tmp_path / "log"):
+        console.record("error: broken")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ error: broken\n", (tmp_path / "log").read_text())
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_result_for_scripts_is_json_in_the_order_of_the_facts(capsys: pytest.CaptureFixture[str]) -> None:
     console.result_json({"b": 1, "a": None})
     out = capsys.readouterr().out
