@@ -147,8 +147,3 @@ def test_of_a_stream_a_file_takes_its_own_bytes_and_no_more() -> None:
     content = Content(stream, 5)
     assert [content.read(3), content.read(3), content.read(3)] == [b"fir", b"st", b""]
     assert stream.read() == b" and the next"
-
-
-def test_how_far_a_stream_has_come_is_told_with_its_rate() -> None:
-    assert volumes.rate(3 << 20, 10 << 20, 1.5) == "3 of 10 MiB, 2 MiB/s"
-    assert volumes.rate(0, 0, 0.0) == "0 of 0 MiB, 0 MiB/s"

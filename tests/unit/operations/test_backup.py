@@ -13,7 +13,7 @@ import pytest
 from stack import archive, backups, journal
 from stack.errors import Failure, Refused, Untrusted
 from stack.operations.backup import backup
-from stack.operations.backups import listed, verify
+from stack.operations.backups import listed
 from tests.unit.support import archived
 from tests.unit.support.archived import FILES
 from tests.unit.support.shop import SECRET
@@ -198,49 +198,3 @@ def test_an_archive_whose_drill_fails_is_not_published(shop: Shop) -> None:
     failure = failing(shop, drilled=True)
     assert failure.code == 22
     assert failure.what.startswith("the drill failed: the trial failed")
-
-
-# --- listing and verifying ---------------------------------------------------------------------
-
-
-def test_archives_are_listed_with_what_is_known_of_each(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    place = backups.directory(shop.site)
-    shop.site.state.mkdir()
-    for name in (OLDER, OLDER.replace("22T", "23T")):
-        archived.write(place / name)
-    (place / OLDER).write_bytes(b"x")
-    with pytest.raises(Failure) as failure:
-        verify(shop.world.root, "", Path.cwd(), every=True)
-    assert failure.value.code == 23
-    assert failure.value.what == "1 archive(s) are damaged"
-    assert capsys.readouterr().out == f"{place / OLDER.replace('22T', '23T')}\n"
-    listed(shop.world.root, as_json=False)
-    head, newer, older = capsys.readouterr().out.splitlines()
-    assert head.split() == ["archive", "age", "size", "release", "verified", "last", "proven", "restore"]
-    assert newer.startswith(OLDER.replace("22T", "23T"))
-    assert archived.TOLD.release in newer
-    assert "DAMAGED" in older
-    assert older.endswith("never")
-
-
-def test_without_a_name_the_newest_is_verified(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
-    place = backups.directory(shop.site)
-    shop.site.state.mkdir()
-    archived.write(place / OLDER.replace("22T", "23T"))
-    (place / OLDER).write_bytes(b"x")
-    verify(shop.world.root, "", Path.cwd(), every=False)
-    assert capsys.readouterr().out == f"{place / OLDER.replace('22T', '23T')}\n"
-    with pytest.raises(Failure):
-        verify(shop.world.root, OLDER, Path.cwd(), every=False)
-
-
-def test_without_archives_the_list_says_how_to_make_one(
-    shop: Shop, capsys: pytest.CaptureFixture[str]
-) -> None:
-    listed(shop.world.root, as_json=False)
-    out, err = capsys.readouterr()
-    assert (out, "./backup.sh" in err) == ("", True)
-    listed(shop.world.root, as_json=True)
-    assert json.loads(capsys.readouterr().out) == []
