@@ -119,5 +119,12 @@ def test_a_database_that_is_not_what_its_manifest_says_is_refused(
     assert refusal.value.code == 23
 
 
+def test_what_is_found_in_the_volumes_is_compared(shop: Shop, source: Source) -> None:
+    facts = shop.world.here / "facts"
+    facts.write_text(facts.read_text().replace('"posts": 3', '"posts": 2'))
+    with pytest.raises(Rejected, match="does not hold what its manifest says"):
+        filled(shop, source)
+
+
 def test_the_order_of_tables_is_no_difference(source: Source) -> None:
     fill._same(source.path, source.manifest, replace(FOUND, rows={"posts": 3, "payload_migrations": 1}))

@@ -88,7 +88,14 @@ def test_a_site_that_was_down_is_down(shop: Shop) -> None:
     assert shop.world.live is None
 
 
+def has_new_volumes(shop: Shop) -> None:
+    for volume in NEW.values():
+        shop.world.docker.answers[f"GET /volumes/{volume}"] = {"Name": volume}
+        shop.world.docker.answers[f"DELETE /volumes/{volume}"] = Reply(204)
+
+
 def test_where_dotenv_names_the_new_data_already_the_operation_is_done(shop: Shop) -> None:
+    has_new_volumes(shop)
     envfile.write(shop.world.root / ".env", NEW)
     left(shop, serving=True, volumes=tuple(NEW.values()), facts={"to_db": NEW["DB_VOLUME"]})
     resume(shop.world.root)
@@ -97,9 +104,7 @@ def test_where_dotenv_names_the_new_data_already_the_operation_is_done(shop: Sho
 
 
 def test_where_it_does_not_the_new_volumes_go(shop: Shop) -> None:
-    for volume in NEW.values():
-        shop.world.docker.answers[f"GET /volumes/{volume}"] = {"Name": volume}
-        shop.world.docker.answers[f"DELETE /volumes/{volume}"] = Reply(204)
+    has_new_volumes(shop)
     left(shop, serving=True, volumes=tuple(NEW.values()), facts={"to_db": NEW["DB_VOLUME"]})
     resume(shop.world.root)
     assert sorted(line for line in shop.world.docker.asked if line.startswith("DELETE /volumes")) == [
