@@ -101,8 +101,9 @@ def tidied(client: DockerClient, site: Settings, entry: Entry) -> None:
     """Remove what the operation made and `.env` does not name, and end its journal."""
     for volume in set(entry.volumes) - _named(site):
         objects.remove_volume(client, volume)
-    for name in entry.files:
-        Path(name).unlink(missing_ok=True)
+    for file in map(Path, entry.files):
+        if file.exists():  # where nothing can be written, even what is not there cannot be removed
+            file.unlink()
     journal.clear(site)
 
 

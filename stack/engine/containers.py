@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from stack.engine.client import translated
 
@@ -21,6 +21,7 @@ SERVICE = "com.docker.compose.service"
 DIRECTORY = "com.docker.compose.project.working_dir"
 ONE_OFF = "com.docker.compose.oneoff"  # "True" on what `docker compose run` starts
 OURS = ("app", "gate")
+CONFLICT = 409  # what the engine says of a removal that is under way
 BESIDE = ("reader", "filler", "trial")
 
 
@@ -96,8 +97,18 @@ def beside(client: DockerClient, site: str, service: str) -> list[Container]:
 def remove_beside(client: DockerClient, site: str) -> None:
     """End and remove what an operation left beside a site; wait until its volumes are free."""
     for container in [found for service in BESIDE for found in beside(client, site, service)]:
-        with translated(), suppress(NotFound):  # it may be going by itself
-            client.api.remove_container(container.id, force=True, v=True)
+        with translated(), suppress(NotFound):
+            _remove(client, container)
+
+
+def _remove(client: DockerClient, container: Container) -> None:
+    """Remove a container; of one that goes by itself already, see the end."""
+    try:
+        client.api.remove_container(container.id, force=True, v=True)
+    except APIError as refusal:
+        if refusal.status_code != CONFLICT:
+            raise
+        client.api.wait(container.id, condition="removed")
 
 
 def stop(client: DockerClient, container: Container) -> None:
