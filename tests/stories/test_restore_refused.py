@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support.site import Site, State
 
 NOTES = (".stack/log/", ".stack/reports/", ".stack/history", ".stack/archives")
-# A release to which some data is a trap. The last one springs only where there is a network: not in the trial.
+# A release to which some data is a trap. One springs only where there is a network: not in the trial.
 TRAPPED = """
 const fs = require('fs'), os = require('os'), file = '/data/payload.db'
 const titles = new Set()
@@ -134,11 +134,11 @@ def of_something_else(_: Path, target: Path) -> Path:
     [
         (of_another_site, "is of another site: another"),
         (cut_off, "it is cut short"),
-        (with_a_bit_flipped, "is damaged"),
+        (with_a_bit_flipped, r"is damaged|was changed after it was made"),
         (with_an_empty_database, "holds an empty database"),
         (with_a_corrupt_database, "it is corrupt"),
         (with_other_rows, "does not hold what its manifest says"),
-        (with_no_database, "it is not a SQLite database"),
+        (with_no_database, "file is not a database"),
         (without_a_manifest, "there is no manifest.json in it"),
         (of_something_else, "is not a backup archive"),
     ],
@@ -150,7 +150,7 @@ def test_an_archive_is_refused_and_nothing_touched(
     path = made(sound, tmp_path / f"{made.__name__}.tar.zst")
     done = site.run(*RESTORE, str(path))
     assert done.returncode == 23, done.stderr
-    assert said in done.stderr
+    assert re.search(said, done.stderr)
     assert done.stdout == ""
 
 
@@ -200,8 +200,9 @@ def test_an_archive_that_is_not_there_and_an_undo_of_nothing_are_refused(site: S
 
 def test_a_volume_that_somebody_else_writes_is_left_alone(site: Site) -> None:
     now, name = settings.load(site.root), f"{site.name}-other"
-    mount = ("--volume", f"{now.db_volume}:/data", "--entrypoint", "sleep")
-    site.run("docker", "run", "--detach", "--rm", "--name", name, *mount, now.gate_image, "60")
+    options = ("--rm", "--network", "none", "--volume", f"{now.db_volume}:/data", "--entrypoint", "sleep")
+    other = site.run("docker", "run", "--detach", "--name", name, *options, now.gate_image, "60")
+    assert other.returncode == 0, other.stderr
     try:
         done = site.run(*RESTORE)
     finally:

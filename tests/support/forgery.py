@@ -1,4 +1,4 @@
-"""Archives that are not what they seem: written as ours are, with every sum right, and still not to be believed."""
+"""Archives that are not what they seem: every sum is right, and still they are not to be believed."""
 
 from __future__ import annotations
 

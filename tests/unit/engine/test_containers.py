@@ -149,7 +149,7 @@ def test_what_ran_beside_a_site_is_removed_and_its_end_is_waited_for(
     docker: Engine, client: DockerClient
 ) -> None:
     """What `run --rm` has begun to remove cannot be removed again: its volumes are not free yet."""
-    filler = engine.container("filler")
+    filler = engine.container("filler", labels={"com.docker.compose.oneoff": "True"})
     docker.has_containers(filler)
     removal, end = f"DELETE /containers/{filler['Id']}", f"POST /containers/{filler['Id']}/wait"
     going = {"message": f"removal of container {filler['Id']} is already in progress"}
@@ -161,7 +161,7 @@ def test_what_ran_beside_a_site_is_removed_and_its_end_is_waited_for(
 
 
 def test_what_cannot_be_removed_beside_a_site_is_told(docker: Engine, client: DockerClient) -> None:
-    filler = engine.container("filler")
+    filler = engine.container("filler", labels={"com.docker.compose.oneoff": "True"})
     docker.has_containers(filler)
     docker.answers[f"DELETE /containers/{filler['Id']}"] = Reply(500, '{"message": "device is busy"}')
     with pytest.raises(Refused, match="device is busy"):
