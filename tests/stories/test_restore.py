@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def site(sibling: Callable[..., Site]) -> Site:
+def site(sibling: Callable[..., Site], image: str) -> Site:
     site = sibling("restore", TRIAL_SECONDS="1")
+    site.build_on(image)
     site.deploy()
     return site
 
