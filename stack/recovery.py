@@ -118,8 +118,9 @@ def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> N
 
 
 def _is_done(site: Settings, entry: Entry) -> bool:
-    """Tell whether `.env` names already what the operation wanted."""
-    return entry.facts.get("to_db") in _named(site)
+    """Tell whether `.env` names already what the operation wanted; of two volumes one may stay."""
+    wanted = {volume for fact, volume in entry.facts.items() if fact in ("to_db", "to_media")}
+    return bool(wanted) and wanted <= _named(site)
 
 
 def _named(site: Settings) -> set[str]:

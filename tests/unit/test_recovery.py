@@ -103,6 +103,13 @@ def test_where_dotenv_names_the_new_data_already_the_operation_is_done(shop: Sho
     assert not [line for line in shop.world.docker.asked if line.startswith("DELETE /volumes")]
 
 
+def test_where_one_volume_stays_the_other_tells_whether_it_is_done(shop: Shop) -> None:
+    """As with `--media-only`: `.env` names the old database's volume before and after."""
+    left(shop, serving=True, facts={"to_db": shop.site.db_volume, "to_media": NEW["MEDIA_VOLUME"]})
+    resume(shop.world.root)
+    assert shop.history["code"] == 20
+
+
 def test_where_it_does_not_the_new_volumes_go(shop: Shop) -> None:
     has_new_volumes(shop)
     left(shop, serving=True, volumes=tuple(NEW.values()), facts={"to_db": NEW["DB_VOLUME"]})
