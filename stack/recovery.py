@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,10 @@ def earlier(client: DockerClient, site: Settings) -> Entry | None:
         return None
     console.progress(f'{entry.operation} of {entry.began} was broken off at "{entry.step}"; making it good')
     settle(client, site, entry)
-    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "resumed": True}
-    journal.remember(site, {**told, "code": 0 if _is_done(site, entry) else 20, **entry.facts})
+    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
+    code = 0 if _is_done(site, entry) else 20
+    journal.remember(site, {**told, "resumed": True, "code": code, **entry.facts})
     return entry
 
 
@@ -115,8 +118,9 @@ def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> N
 
 
 def _is_done(site: Settings, entry: Entry) -> bool:
-    """Tell whether `.env` names already what the operation wanted."""
-    return entry.facts.get("to_db") in _named(site)
+    """Tell whether `.env` names already what the operation wanted; of two volumes one may stay."""
+    wanted = {volume for fact, volume in entry.facts.items() if fact in ("to_db", "to_media")}
+    return bool(wanted) and wanted <= _named(site)
 
 
 def _named(site: Settings) -> set[str]:

@@ -240,6 +240,9 @@ def _started(
             yield process
         except BaseException:
             _end(process, signal.SIGTERM)  # SIGINT is ignored by what a shell put into the background
+            if process.stdin:
+                with suppress(BrokenPipeError):  # that it has not read all is not what went wrong
+                    process.stdin.close()
             raise
 
 

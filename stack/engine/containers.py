@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
 from docker.errors import APIError, NotFound
@@ -21,7 +22,6 @@ SERVICE = "com.docker.compose.service"
 DIRECTORY = "com.docker.compose.project.working_dir"
 ONE_OFF = "com.docker.compose.oneoff"  # "True" on what `docker compose run` starts
 OURS = ("app", "gate")
-CONFLICT = 409  # what the engine says of a removal that is under way
 BESIDE = ("reader", "filler", "trial")
 
 
@@ -97,16 +97,16 @@ def beside(client: DockerClient, site: str, service: str) -> list[Container]:
 def remove_beside(client: DockerClient, site: str) -> None:
     """End and remove what an operation left beside a site; wait until its volumes are free."""
     for container in [found for service in BESIDE for found in beside(client, site, service)]:
-        with translated(), suppress(NotFound):
+        with translated(), suppress(NotFound):  # it may be going by itself
             _remove(client, container)
 
 
 def _remove(client: DockerClient, container: Container) -> None:
-    """Remove a container; of one that goes by itself already, see the end."""
+    """Remove a container; wait for one whose removal has begun, as with the end of `docker run --rm`."""
     try:
         client.api.remove_container(container.id, force=True, v=True)
     except APIError as refusal:
-        if refusal.status_code != CONFLICT:
+        if refusal.status_code != HTTPStatus.CONFLICT:
             raise
         client.api.wait(container.id, condition="removed")
 

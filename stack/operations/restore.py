@@ -225,7 +225,7 @@ def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) 
                 why="somebody removed it, or there was none",
                 fix="restore an archive: `bin/inv backups`",
             )
-    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['ended']},")
+    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['began']},")
     restoring.telling(restored=place.db_volume, **_moved(there, place))
     switch.to(client, restoring, place, None)
 

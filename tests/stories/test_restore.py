@@ -4,78 +4,37 @@ from __future__ import annotations
 
 import itertools
 import os
-import pty
 import shutil
-import subprocess
 import tarfile
 import threading
 import time
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from stack import archive, atomic, settings
 from tests.support import contents, visitor
+from tests.support.restoring import RESTORE, Life, backed_up, last_line, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.support.site import Site
-    from tests.support.visitor import Editor
-
-RESTORE = ("./restore.sh", "--yes")
-
-
-@dataclass
-class Life:
-    """What an editor writes on a site; each title and each name is another one."""
-
-    site: Site
-    editor: Editor
-    numbers: itertools.count[int] = field(default_factory=itertools.count)
-
-    def goes_on(self) -> None:
-        """Publish a post and upload a picture."""
-        number = next(self.numbers)
-        self.editor.publish(f"post {number}")
-        self.editor.upload(f"picture-{number}.png", visitor.picture((number, 40, 40)))
 
 
 @pytest.fixture(scope="module")
-def site(sibling: Callable[..., Site]) -> Site:
+def site(sibling: Callable[..., Site], image: str) -> Site:
     site = sibling("restore", TRIAL_SECONDS="1")
+    site.build_on(image)
     site.deploy()
     return site
 
 
 @pytest.fixture(scope="module")
 def life(site: Site) -> Life:
-    return Life(site, visitor.editor(site))
-
-
-def backed_up(site: Site) -> Path:
-    return Path(last_line(site.run("./backup.sh")))
-
-
-def last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a command that succeeded has made."""
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1]
-
-
-def typed(site: Site, line: str, *argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command whose stdin is a terminal, and type a line there."""
-    keyboard, terminal = pty.openpty()
-    try:
-        os.write(keyboard, f"{line}\n".encode())
-        return subprocess.run(
-            argv, cwd=cwd or site.root, stdin=terminal, capture_output=True, text=True, check=False
-        )
-    finally:
-        os.close(keyboard)
-        os.close(terminal)
+    return Life(visitor.editor(site))
 
 
 def test_after_down_v_a_restore_brings_back_the_same_records_and_files(site: Site, life: Life) -> None:
@@ -99,7 +58,7 @@ def test_on_an_empty_server_a_checkout_with_its_settings_and_an_archive_are_enou
     old = sibling("moving", TRIAL_SECONDS="1")
     old.build_on(image)
     old.deploy()
-    Life(old, visitor.editor(old)).goes_on()
+    Life(visitor.editor(old)).goes_on()
     before, path = contents.of(old), backed_up(old)
     old.compose("down", "--volumes")
     old.run("docker", "rmi", *old.images())

@@ -82,9 +82,10 @@ def test_what_was_made_on_the_way_goes_at_the_end_too(shop: Shop, tmp_path: Path
 
 
 def test_a_volume_that_dotenv_names_by_now_stays(shop: Shop) -> None:
+    shop.has_scratch(Reply(204))
     with shop.operating() as restoring:
-        restoring.making(volumes=("shop_payload-db-2",))
-        envfile.write(shop.world.root / ".env", {"DB_VOLUME": "shop_payload-db-2"})
+        restoring.making(volumes=("shop_scratch",))
+        envfile.write(shop.world.root / ".env", {"DB_VOLUME": "shop_scratch"})
     assert not [line for line in shop.world.docker.asked if line.startswith("DELETE")]
 
 

@@ -62,7 +62,7 @@ def test_ctrl_c_before_the_site_was_touched_stays_ctrl_c(shop: Shop) -> None:
     trouble = KeyboardInterrupt("SIGINT")
     assert shop.ending(trouble) is trouble  # 130, as tests/unit/test_cli.py shows
     assert journal.read(shop.site) is None
-    assert shop.history["what"] == "interrupted"
+    assert (shop.history["what"], shop.history["code"]) == ("interrupted", 130)
 
 
 def test_a_failure_after_it_leads_back_and_says_so(shop: Shop) -> None:

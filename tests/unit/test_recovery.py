@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,9 @@ def test_a_site_that_served_is_made_what_dotenv_says(shop: Shop, capsys: pytest.
     told = capsys.readouterr().err
     assert 'restore of 2026-11-23T05:15:58Z was broken off at "Switch"; making it good' in told
     assert told.endswith("restore of 2026-11-23T05:15:58Z is made good\n")
-    assert dict(shop.history) == {
+    history = dict(shop.history)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", str(history.pop("ended")))
+    assert history == {
         "id": KILLED.id,
         "operation": "restore",
         "began": KILLED.began,
@@ -85,7 +88,14 @@ def test_a_site_that_was_down_is_down(shop: Shop) -> None:
     assert shop.world.live is None
 
 
+def has_new_volumes(shop: Shop) -> None:
+    for volume in NEW.values():
+        shop.world.docker.answers[f"GET /volumes/{volume}"] = {"Name": volume}
+        shop.world.docker.answers[f"DELETE /volumes/{volume}"] = Reply(204)
+
+
 def test_where_dotenv_names_the_new_data_already_the_operation_is_done(shop: Shop) -> None:
+    has_new_volumes(shop)
     envfile.write(shop.world.root / ".env", NEW)
     left(shop, serving=True, volumes=tuple(NEW.values()), facts={"to_db": NEW["DB_VOLUME"]})
     resume(shop.world.root)
@@ -93,10 +103,15 @@ def test_where_dotenv_names_the_new_data_already_the_operation_is_done(shop: Sho
     assert not [line for line in shop.world.docker.asked if line.startswith("DELETE /volumes")]
 
 
+def test_where_one_volume_stays_the_other_tells_whether_it_is_done(shop: Shop) -> None:
+    """As with `--media-only`: `.env` names the old database's volume before and after."""
+    left(shop, serving=True, facts={"to_db": shop.site.db_volume, "to_media": NEW["MEDIA_VOLUME"]})
+    resume(shop.world.root)
+    assert shop.history["code"] == 20
+
+
 def test_where_it_does_not_the_new_volumes_go(shop: Shop) -> None:
-    for volume in NEW.values():
-        shop.world.docker.answers[f"GET /volumes/{volume}"] = {"Name": volume}
-        shop.world.docker.answers[f"DELETE /volumes/{volume}"] = Reply(204)
+    has_new_volumes(shop)
     left(shop, serving=True, volumes=tuple(NEW.values()), facts={"to_db": NEW["DB_VOLUME"]})
     resume(shop.world.root)
     assert sorted(line for line in shop.world.docker.asked if line.startswith("DELETE /volumes")) == [

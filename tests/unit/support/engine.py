@@ -43,7 +43,7 @@ class Engine:
         found = self.answers.get(line, Reply(404, json.dumps({"message": f"No such {kind}: {request.path}"})))
         if callable(found):
             found = found()
-        if line == "GET /containers/json":
+        if line == "GET /containers/json" and isinstance(found, list):
             found = _labelled(found, request.query)
         if isinstance(found, Reply):
             return found
