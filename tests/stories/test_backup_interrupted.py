@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -15,7 +16,6 @@ from stack.engine import containers
 from tests.support import archived, visitor
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -66,8 +66,8 @@ def all_sound(site: Site, *, but: str = "nothing") -> bool:
     return True
 
 
-def broken_off(site: Site, step: str, how: signal.Signals) -> subprocess.Popen[str]:
-    """Send a signal to a backup that has just begun a step."""
+def broken_off(site: Site, step: str, how: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """Send a signal to a backup that has just begun a step; return how it ended."""
     journal = site.root / ".stack" / "journal"
     with site.starting("./backup.sh", "--drill") as process:
         while step_in(journal) != step:
@@ -78,7 +78,7 @@ def broken_off(site: Site, step: str, how: signal.Signals) -> subprocess.Popen[s
         out, told = process.communicate()
     assert out == ""
     assert "Traceback" not in told
-    return process
+    return subprocess.CompletedProcess([], process.returncode, out, told)
 
 
 def step_in(journal: Path) -> str:
@@ -89,8 +89,9 @@ def step_in(journal: Path) -> str:
 @pytest.mark.parametrize("step", STEPS)
 def test_ctrl_c_at_any_step_leaves_nothing(step: str, site: Site) -> None:
     before = archived.archives(site)
-    assert broken_off(site, step, signal.SIGINT).returncode == 130
-    assert archived.archives(site) == before
+    done = broken_off(site, step, signal.SIGINT)
+    assert done.returncode == 130, done.stderr
+    assert archived.archives(site).keys() == before.keys(), done.stderr
     assert not (site.root / ".stack" / "journal").exists()
 
 
