@@ -96,8 +96,11 @@ def test_what_is_not_as_it_should_be_on_the_site_is_told_and_no_obstacle(
     shop.world.has_snapshot(FILES, missing=[f"{n}.jpg" for n in range(6)], skipped=["pipe"])
     back_up(shop)
     out, err = capsys.readouterr()
-    assert "6 file(s) of uploads are missing on the site too: 0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg ..." in err
-    assert "1 thing(s) in media are no files that can be read: pipe" in err
+    assert (
+        "6 file(s) of uploads are missing on the site too: '0.jpg', '1.jpg', '2.jpg', '3.jpg', '4.jpg' ..."
+        in err
+    )
+    assert "1 thing(s) in media are no files that can be read: 'pipe'" in err
     told = archive.check(Path(out.strip()))
     assert (len(told.missing_media), told.skipped) == (6, ("pipe",))
 
