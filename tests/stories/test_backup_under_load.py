@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DURATION = 20  # seconds
 UPLOADED = "select filename from media"
 THUMBNAILS = "select sizes_thumbnail_filename from media where sizes_thumbnail_filename <> ''"
-WITHOUT_WAL = "RUN sed -i 's/wal:!0/wal:!1/' $(grep -rl 'wal:!0' .next/server)"
+WITHOUT_WAL = "RUN --network=none sed -i 's/wal:!0/wal:!1/' $(grep -rl 'wal:!0' .next/server)"
 GROWING = """
 const fs = require('node:fs'), file = fs.openSync(process.env.MEDIA_DIR + '/growing.bin', 'a')
 fs.writeSync(file, Buffer.alloc(8 << 20))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from stack.engine.containers import PROJECT
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
 from tests.support import datacentre, readme, visitor
 from tests.support.site import copy_of_checkout
@@ -76,11 +77,14 @@ def ann(shop: Vps) -> Iterator[str]:
     """Make an ordinary user with a clone of her own, set up for what root's site was built of."""
     shop.add_user("ann")
     shop.says(CLONE, user="ann")
-    values = "COMPOSE_PROJECT_NAME=ann\nHOST_PORT=3001\nPROXY_NETWORK=ann"
+    values = "COMPOSE_PROJECT_NAME=ann\nHOST_PORT=3001\nPROXY_NETWORK=ann\nTRIAL_SECONDS=1"
     shop.says(f"printf '{values}\n' | cat {SHOP}/.env - > /home/ann/shop/.env")
     shop.says(f"install -o ann -m 600 {SHOP}/.env.production /home/ann/shop")
     yield "ann"
     shop.says("cd /home/ann/shop && docker compose down --volumes && (docker network rm ann || true)")
+    shop.says(
+        f"docker volume ls --quiet --filter label={PROJECT}=ann | xargs --no-run-if-empty docker volume rm"
+    )
     shop.says("userdel --remove ann")
 
 
@@ -156,11 +160,18 @@ def test_a_user_outside_group_docker_is_refused_and_told_of_the_group(shop: Vps,
     assert "fix: `sudo usermod -aG docker $USER`" in done.stderr
 
 
-def test_a_user_in_group_docker_deploys_and_stops_without_root(shop: Vps, ann: str) -> None:
+def test_a_user_in_group_docker_deploys_backs_up_restores_and_stops_without_root(shop: Vps, ann: str) -> None:
     shop.says(f"usermod -aG docker {ann}")
     deployed = shop.run("./deploy.sh", user=ann, directory="shop")
     assert deployed.returncode == 0, deployed.stderr
     assert "nothing: no build" in deployed.stderr
+    shop.says("curl --fail --silent http://127.0.0.1:3001/api/health")
+    backed_up = shop.run("./backup.sh --drill", user=ann, directory="shop")
+    assert backed_up.returncode == 0, backed_up.stderr
+    archive = backed_up.stdout.strip()
+    assert shop.says(f"stat --format '%U %a' {archive} $(dirname {archive})") == "ann 600\nann 700\n"
+    restored = shop.run("./restore.sh --yes", user=ann, directory="shop")
+    assert (restored.returncode, restored.stdout.strip()) == (0, archive), restored.stderr
     shop.says("curl --fail --silent http://127.0.0.1:3001/api/health")
     stopped = shop.run("./stop.sh", user=ann, directory="shop")
     assert stopped.returncode == 0, stopped.stderr
