@@ -9,7 +9,7 @@ import pytest
 
 from stack.engine.containers import PROJECT
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
-from tests.support import datacentre, readme, visitor
+from tests.support import contents, datacentre, readme, visitor
 from tests.support.site import copy_of_checkout
 from tests.support.vps import ENGINE_DATA
 
@@ -188,6 +188,29 @@ def test_with_300_mb_of_disk_one_error_says_how_much_is_free_and_nothing_is_made
     assert small_disk.says(FILES, directory=SHOP) == before
 
 
+@pytest.mark.parametrize("step", ["Fill new volumes", "Health, from inside"])
+def test_an_engine_that_stops_in_the_middle_of_a_restore_leaves_what_resume_makes_good(
+    step: str, followed: Followed
+) -> None:
+    vps = followed.vps
+    vps.says("echo TRIAL_SECONDS=1 >>.env\n./backup.sh", directory=SHOP)
+    with vps.visited("shop") as site:
+        visitor.editor(site, email="you@example.com").publish("Written after the backup")
+        before = contents.of(site)
+    volumes = vps.says("docker volume ls --quiet | sort")
+    done = vps.run(f"{_stopping_at(step)} &\n./restore.sh --yes", directory=SHOP)
+    assert done.returncode in (11, 21), done.stderr
+    assert "Traceback" not in done.stderr
+    vps.start_engine()
+    assert f'was broken off at "{step}"' in vps.run("bin/inv status", directory=SHOP).stderr
+    vps.says("bin/inv resume", directory=SHOP)
+    _is_healthy(vps)
+    with vps.visited("shop") as site:
+        assert contents.of(site) == before
+    assert vps.says("docker volume ls --quiet | sort") == volumes
+    assert "nothing is unfinished" in vps.run("bin/inv resume", directory=SHOP).stderr
+
+
 def test_an_engine_that_is_too_old_is_refused_and_nothing_is_touched(old: Vps) -> None:
     look = f"{FILES}; {INSTALLED}; {EVERYTHING}"
     before = old.says(look, directory=SHOP)
@@ -213,6 +236,15 @@ def _type(vps: Vps, block: str, where: str) -> str:
     done = vps.run(f"{block}\npwd", directory=where, stdin=f"{visitor.PASSWORD}\n")
     assert done.returncode == 0, f"{block}\n{done.stderr}"
     return done.stdout.splitlines()[-1]
+
+
+def _stopping_at(step: str) -> str:
+    """Build lines that stop the engine when an operation has come to a step."""
+    reached = f"""grep --quiet '"step": "{step}"' .stack/journal 2>/dev/null"""
+    engine = "$(cat /var/run/docker.pid)"
+    return (
+        f"(until {reached}; do sleep 0.01; done; kill {engine}; while kill -0 {engine}; do sleep 0.1; done)"
+    )
 
 
 def _is_healthy(vps: Vps) -> None:
