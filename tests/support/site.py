@@ -160,6 +160,9 @@ class Site:
             (self.root / ".env.production").touch()
         shutil.copy(CHECKOUT / "docker-compose.yml", self.root)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
+        mine = f"label=com.docker.compose.project={self.name}"
+        if volumes := self.run("docker", "volume", "ls", "--quiet", "--filter", mine).stdout.split():
+            self.run("docker", "volume", "rm", *volumes)  # those that a restore has left behind
         if images := self.images():
             self.run("docker", "rmi", "--force", *images)
         self.run("docker", "network", "rm", self.network)
