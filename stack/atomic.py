@@ -21,7 +21,7 @@ def replace(path: Path, text: str, *, mode: int) -> None:
         ownership.hand_over(Path(scratch))
         Path(scratch).replace(path)
     except BaseException:
-        Path(scratch).unlink()
+        Path(scratch).unlink(missing_ok=True)  # a signal can come right after the rename
         raise
     sync_directory(path.parent)
 

@@ -87,7 +87,8 @@ def every(site: Settings, place: Path | None = None) -> list[Backup]:
     """Return the archives of a directory, newest first, without those of other sites."""
     files = sorted((place or site.root / "backups").glob("*.tar.*"))
     known = _all_known(site)
-    found = [_backup(file, known) for file in files if _is_of(site, file)]
+    dated = [(file, _created(site, file.name)) for file in files if file.is_file()]
+    found = [_backup(file, created, known) for file, created in dated if created]
     return sorted(found, key=lambda backup: backup.created, reverse=True)
 
 
@@ -140,15 +141,18 @@ def remember(site: Settings, path: Path, *, sound: bool, proven: bool = False) -
     atomic.replace(_note(site), text, mode=0o600)
 
 
-def _is_of(site: Settings, file: Path) -> bool:
-    named = NAME.fullmatch(file.name)
-    return named is not None and named["site"] == site.site
+def _created(site: Settings, name: str) -> datetime | None:
+    """Return the time in the name of an archive; None where it is no name of an archive of this site."""
+    named = NAME.fullmatch(name)
+    if named is None or named["site"] != site.site:
+        return None
+    try:
+        return datetime.strptime(named["created"], STAMP).replace(tzinfo=timezone.utc)
+    except ValueError:  # a 13th month: somebody else's
+        return None
 
 
-def _backup(path: Path, known: dict[str, Any]) -> Backup:
-    named = NAME.fullmatch(path.name)
-    assert named is not None  # noqa: S101 - `every` has looked
-    created = datetime.strptime(named["created"], STAMP).replace(tzinfo=timezone.utc)
+def _backup(path: Path, created: datetime, known: dict[str, Any]) -> Backup:
     try:
         release = archive.manifest_of(path).release
     except Rejected:
@@ -159,10 +163,12 @@ def _backup(path: Path, known: dict[str, Any]) -> Backup:
 def _known(path: Path, all_known: dict[str, Any]) -> Known:
     """Return what is known of a file as it is now: of one that was changed nothing is."""
     status = path.stat()
-    told = all_known.get(str(path.resolve()))
-    if told and (told["size"], told["changed"]) == (status.st_size, status.st_mtime_ns):
-        return Known(**told)
-    return Known(status.st_size, status.st_mtime_ns)
+    now = Known(status.st_size, status.st_mtime_ns)
+    try:
+        told = Known(**all_known[str(path.resolve())])
+    except (KeyError, TypeError):  # nothing is noted, or something in the words of another version
+        return now
+    return told if (told.size, told.changed) == (now.size, now.changed) else now
 
 
 def _all_known(site: Settings) -> dict[str, Any]:

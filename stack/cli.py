@@ -79,6 +79,8 @@ class Stack(Program):
         tasks = {context.name: context for context in self.collection.to_contexts()}
         if not words or words[0] not in tasks or "--file" not in tasks[words[0]].flags:
             return words
+        if "" in words or "--file=" in words:  # not the wish for the newest archive
+            raise ParseError("a word of it is empty: a variable that is not set?")
         flags, given = tasks[words[0]].flags, list(words)
         for place, word in enumerate(words[1:], 1):
             before = flags.get(words[place - 1])

@@ -99,7 +99,7 @@ class _Gunzip:
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         unpacked = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
-        self.needs_input = not self._stream.unconsumed_tail and len(unpacked) < max_length
+        self.needs_input = not self._stream.unconsumed_tail
         return unpacked
 
 
@@ -215,16 +215,22 @@ class Packed:
 def opened(path: Path) -> Iterator[Packed]:
     """Open an archive; what cannot be one is :class:`Rejected`, what may not be read an :class:`OSError`."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would keep it waiting
+        file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - closed by `with` below
     except FileNotFoundError as trouble:
         raise Rejected(
             f"there is no archive {path}", why=str(trouble.strerror), fix="name a file that ./backup.sh made"
         ) from trouble
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
+    except IsADirectoryError as trouble:
+        raise foreign(path.name, "it is a directory") from trouble
+    with file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise foreign(path.name, "it is no regular file")
         yield Packed(path.name, file, status.st_size)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO would keep it waiting
 
 
 def _starts_as_gzip(archive: str, file: BinaryIO) -> bool:

@@ -17,13 +17,13 @@ from stack import signals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import TextIO
+    from typing import IO, TextIO
 
 TITLE_WIDTH = 34
 COLOUR = re.compile(r"\033\[\d+m")
 READER_GONE = (errno.EPIPE, errno.EIO)  # of a pipe, of a terminal
 
-_transcripts: list[TextIO] = []
+_transcripts: list[IO[bytes]] = []
 
 
 @dataclass
@@ -43,13 +43,13 @@ class Step:
 
 @contextmanager
 def transcript(path: Path) -> Iterator[None]:
-    """Keep in a file, with the time, what is told on stderr meanwhile."""
-    with path.open("a", encoding="utf-8") as file:
+    """Keep in a file, with the time, what is told on stderr meanwhile; as much as the disk takes."""
+    with path.open("ab", buffering=0) as file:
         _transcripts.append(file)
         try:
             yield
         finally:
-            _transcripts.remove(file)
+            _transcripts[:] = [other for other in _transcripts if other is not file]
 
 
 def result(text: str) -> None:
@@ -67,10 +67,8 @@ def progress(text: str) -> None:
 
 def record(text: str) -> None:
     """Tell the transcripts alone."""
-    for file in _transcripts:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        file.write(f"{now} {COLOUR.sub('', text)}\n")
-        file.flush()
+    for file in [*_transcripts]:
+        _keep(text, file)
 
 
 def warn(text: str) -> None:
@@ -110,6 +108,16 @@ def _spinner(title: str) -> Iterator[Step]:
     finally:
         with _reader_may_go(sys.stderr):
             status.stop()
+
+
+def _keep(text: str, file: IO[bytes]) -> None:
+    """Add to a transcript; a disk that is full must not end an operation, least of all its way back."""
+    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {COLOUR.sub('', text)}\n"
+    try:
+        file.write(line.encode(errors="backslashreplace"))
+    except OSError as trouble:
+        _transcripts.remove(file)
+        _write(f"  {file.name} tells no more: {trouble.strerror}", sys.stderr)
 
 
 def _write(text: str, stream: TextIO) -> None:

@@ -87,11 +87,15 @@ def place(client: DockerClient, site: Settings) -> str:
 
 
 def left_alone(client: DockerClient, site: Settings) -> list[str]:
-    """Return other sites' database volumes that no container uses, before a first deploy."""
+    """Return other sites' databases that no container uses, before a first deploy.
+
+    Those of a site that is up are what it was before a restore.
+    """
     if objects.volume_exists(client, site.db_volume):
         return []
     others = objects.volumes_called(client, "payload-db")
-    return [volume for volume in others if not containers.mounted(client, volume)]
+    unused = (volume for volume in sorted(others) if not containers.mounted(client, volume))
+    return [volume for volume in unused if not containers.of_site(client, others[volume])]
 
 
 def one_writer(client: DockerClient, site: Settings) -> None:

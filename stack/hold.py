@@ -11,7 +11,7 @@ import json
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 from stack import compose, console, run, signals
@@ -56,7 +56,7 @@ class Lease:
         self._keeper = keeper
         self._renewed = float("-inf")  # when the last renewal that the gate has confirmed was sent
         self._said: deque[str] = deque(maxlen=run.TAIL_LINES)
-        self._answered, self._over = Event(), Event()
+        self._answered, self._over, self._writing = Event(), Event(), Lock()
         self._thread = Thread(target=self._renew, name="lease", daemon=True)
 
     @property
@@ -89,26 +89,30 @@ class Lease:
 
     def end(self) -> None:
         """Let go, and make sure that it is so."""
-        self._over.set()
-        self._thread.join(RENEWAL)  # it does not end by itself where the engine hangs
-        if self._keeper.end() != 0 and (trouble := _remove(self._site, HELD)):
+        with self._writing:  # the input may be closed then
+            self._over.set()
+        code = self._keeper.end()
+        self._thread.join(RENEWAL)
+        if code != 0 and (trouble := _remove(self._site, HELD)):
             console.warn(f"requests may wait at the gate for {PATIENCE} s more: {trouble}")
 
     def _renew(self) -> None:
-        with suppress(BrokenPipeError):  # the keeper has gone: `alive` tells
-            self._converse()
-        self._answered.set()
-
-    def _converse(self) -> None:
-        """Send a line, wait for its echo, and so on; what is no echo is a complaint."""
-        while not self._over.is_set():
-            sent = time.monotonic()
-            self._keeper.tell("still here")
-            if not self._heard():
-                return
+        """Send a line, wait for its echo, and so on until this is over or the keeper has ended."""
+        while (sent := self._sent()) and self._heard():
             self._renewed = sent
             self._answered.set()
             self._over.wait(RENEWAL)
+        self._answered.set()
+
+    def _sent(self) -> float | None:
+        """Send a renewal and return when, None where this is over."""
+        with self._writing:
+            if self._over.is_set():
+                return None
+            sent = time.monotonic()
+            with suppress(BrokenPipeError):  # what it said before it ended is still to be heard
+                self._keeper.tell("still here")
+            return sent
 
     def _heard(self) -> bool:
         """Tell whether the next line that is no complaint is an echo, rather than the end."""

@@ -12,10 +12,18 @@ from stack.errors import Broken
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import IO
 
     from stack.settings import Settings
 
 FORMAT = 1
+KINDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("id", "operation", "began", "step"), str),
+    "serving": (bool, type(None)),
+    "volumes": list,
+    "files": list,
+    "facts": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -67,8 +75,9 @@ def clear(site: Settings) -> None:
 def remember(site: Settings, facts: dict[str, Any]) -> None:
     """Add how an operation ended to the site's history: one JSON object a line."""
     file = site.state / "history"
-    with file.open("a", encoding="utf-8") as history:
-        history.write(json.dumps(facts) + "\n")
+    line = json.dumps(facts) + "\n"
+    with file.open("ab+") as history:
+        history.write((line if _ends_with_a_line(history) else f"\n{line}").encode())
         history.flush()
         os.fsync(history.fileno())
     file.chmod(0o600)
@@ -78,8 +87,8 @@ def remember(site: Settings, facts: dict[str, Any]) -> None:
 def history(site: Settings) -> list[dict[str, Any]]:
     """Return what ended, oldest first; a line that was cut off by a crash is left out."""
     file = site.state / "history"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return [told for told in map(_object, lines) if told]
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    return [told for told in map(_object, text.splitlines()) if told]
 
 
 def path(site: Settings) -> Path:
@@ -92,7 +101,19 @@ def _entry(told: dict[str, Any]) -> Entry:
     wanted = {each.name for each in fields(Entry)}
     if set(told) != wanted:
         raise ValueError(f"it should name {', '.join(sorted(wanted))}")
+    if strange := [key for key, kind in KINDS.items() if not isinstance(told[key], kind)]:
+        raise ValueError(f"{', '.join(strange)} cannot be meant so")
+    if not all(isinstance(text, str) for text in (*told["volumes"], *told["files"], *told["facts"].values())):
+        raise ValueError("it names something that is not text")
     return Entry(**{**told, "volumes": tuple(told["volumes"]), "files": tuple(told["files"])})
+
+
+def _ends_with_a_line(history: IO[bytes]) -> bool:
+    """Tell whether what comes next begins a line of its own; a crash can have cut off the one before."""
+    if not history.seek(0, os.SEEK_END):
+        return True
+    history.seek(-1, os.SEEK_END)
+    return history.read(1) == b"\n"
 
 
 def _object(line: str) -> dict[str, Any]:

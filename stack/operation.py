@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stack.console import Step
     from stack.settings import Settings
 
+INTERRUPTED = 130
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -75,37 +76,57 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
             site,
             Entry(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}", name, f"{now:{STAMP}}", os.getpid()),
         )
-        journal.write(site, operation.entry)
         with console.transcript(_transcript(site, operation)):
+            journal.write(site, operation.entry)
             try:
                 yield operation
             except BaseException as trouble:
                 with signals.ignored():
-                    failure = _ended_badly(client, operation, trouble)
+                    failure = _made_good(client, operation, trouble)
                 if failure is trouble:
                     raise
                 raise failure from trouble
-            _remember(operation, code=0)
             with signals.ignored():
-                recovery.tidied(client, site, operation.entry)
+                _told(operation, code=0)
+                with _beside("what it made on the way is still there"):
+                    recovery.tidied(client, site, operation.entry)
 
 
-def _ended_badly(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
-    """Make good what was begun; return what to raise."""
-    site, entry = operation.site, operation.entry
-    failure = errors.of(trouble)
-    settled = isinstance(failure, Undone | Broken)  # the operation has made it good itself, or could not
-    seen = report.collected(client, site) if _is_worth_a_report(entry, failure) else ""
-    if settled:
-        recovery.tidied(client, site, entry)
+def _made_good(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:
+    """Make good what was begun, as far as the operation has not; return what to raise."""
+    site, entry, failure = operation.site, operation.entry, errors.of(trouble)
+    seen = _seen(client, site) if _is_worth_a_report(entry, failure) else ""
+    if isinstance(failure, Undone | Broken):
+        with _beside("what it made on the way is still there"):
+            recovery.tidied(client, site, entry)
     else:
         failure = recovery.after(client, site, entry, failure)
     console.record(str(failure))
-    _remember(operation, code=failure.code, what=failure.what, why=failure.why)
-    if seen:
-        console.progress(f"report: {report.write(site, entry, failure, seen)}")
     untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)
-    return trouble if untouched else failure
+    _told(operation, code=INTERRUPTED if untouched else failure.code, what=failure.what, why=failure.why)
+    if seen:
+        with _beside("no report could be written"):
+            console.progress(f"report: {report.write(site, entry, failure, seen)}")
+    if untouched:
+        console.progress("interrupted; the site is as it was")
+        return trouble
+    return failure
+
+
+@contextmanager
+def _beside(consequence: str) -> Iterator[None]:
+    """Tell what goes wrong beside an end that is certain, and leave that as it is."""
+    try:
+        yield
+    except (Failure, OSError) as second:
+        console.progress(f"  {consequence}: {errors.of(second).why}")
+
+
+def _seen(client: DockerClient, site: Settings) -> str:
+    try:
+        return report.collected(client, site)
+    except Exception as second:  # noqa: BLE001 - the way back matters more than a complete report
+        return f"--- no more was seen: {second!r}"
 
 
 def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
@@ -113,11 +134,11 @@ def _is_worth_a_report(entry: Entry, failure: Failure) -> bool:
     return touched or bool(failure.detail) or isinstance(failure, Untrusted)
 
 
-def _remember(operation: Operation, *, code: int, **more: str) -> None:
-    entry = operation.entry
-    ended = time.strftime(STAMP, time.gmtime())
+def _told(operation: Operation, *, code: int, **more: str) -> None:
+    entry, ended = operation.entry, time.strftime(STAMP, time.gmtime())
     told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
-    journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
+    with _beside("it is not in the history"):
+        journal.remember(operation.site, {**told, "code": code, **entry.facts, **more})
 
 
 def _transcript(site: Settings, operation: Operation) -> Path:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,10 @@ def earlier(client: DockerClient, site: Settings) -> Entry | None:
         return None
     console.progress(f'{entry.operation} of {entry.began} was broken off at "{entry.step}"; making it good')
     settle(client, site, entry)
-    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "resumed": True}
-    journal.remember(site, {**told, "code": 0 if _is_done(site, entry) else 20, **entry.facts})
+    ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
+    code = 0 if _is_done(site, entry) else 20
+    journal.remember(site, {**told, "resumed": True, "code": code, **entry.facts})
     return entry
 
 
@@ -42,7 +45,9 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
         if entry.serving:
             proved(client, site)
     except (Failure, OSError) as second:
-        return failure if entry.serving is None else _not_back(entry, failure, errors.of(second))
+        if entry.serving is not None:
+            return _not_back(entry, failure, errors.of(second))
+        console.progress(f"  what it made on the way is still there: {errors.of(second).why}")
     if entry.serving is None:
         return failure
     state = "up and healthy" if entry.serving else "down, as it was"
@@ -96,8 +101,9 @@ def tidied(client: DockerClient, site: Settings, entry: Entry) -> None:
     """Remove what the operation made and `.env` does not name, and end its journal."""
     for volume in set(entry.volumes) - _named(site):
         objects.remove_volume(client, volume)
-    for name in entry.files:
-        Path(name).unlink(missing_ok=True)
+    for file in map(Path, entry.files):
+        if file.exists():  # where nothing can be written, even what is not there cannot be removed
+            file.unlink()
     journal.clear(site)
 
 
@@ -112,8 +118,9 @@ def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> N
 
 
 def _is_done(site: Settings, entry: Entry) -> bool:
-    """Tell whether `.env` names already what the operation wanted."""
-    return entry.facts.get("to_db") in _named(site)
+    """Tell whether `.env` names already what the operation wanted; of two volumes one may stay."""
+    wanted = {volume for fact, volume in entry.facts.items() if fact in ("to_db", "to_media")}
+    return bool(wanted) and wanted <= _named(site)
 
 
 def _named(site: Settings) -> set[str]:

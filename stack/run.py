@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stack import envfile, signals
 from stack.errors import Refused
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 40
 GRACE = 10  # seconds an interrupted command gets to end by itself
-
+TEXT = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "errors": "replace"}
 
 _kept: list[int] = []
 
@@ -88,7 +88,7 @@ def capture(
     ``env`` replaces the whole environment; ``timeout`` is in seconds and counts as exit code 124, as with
     coreutils' ``timeout``. A program that does not exist is :class:`Refused`.
     """
-    with _started(argv, cwd=cwd, env=env, stderr=subprocess.PIPE) as process:
+    with _started(argv, cwd=cwd, env=env, stderr=subprocess.PIPE, **TEXT) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as late:
@@ -123,7 +123,7 @@ def follow(
     The values among ``secrets`` are taken out of both.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with _started(argv, cwd=cwd, env=env, stderr=subprocess.STDOUT) as process:
+    with _started(argv, cwd=cwd, env=env, stderr=subprocess.STDOUT, **TEXT) as process:
         assert process.stdout is not None  # noqa: S101 - PIPE was asked for
         for line in process.stdout:
             shown = envfile.redacted(line.rstrip(), secrets)
@@ -150,25 +150,10 @@ def streaming(
     argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[Streams]:
     """Run ``argv`` with its input and output as streams of bytes; who leaves early ends it."""
-    with tempfile.TemporaryFile() as said:
-        with _startable(argv, cwd), signals.deferred() as came:
-            process = subprocess.Popen(
-                argv,
-                cwd=cwd,
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,
-                pass_fds=_kept,
-            )
-        try:
-            signals.deliver(came)
-            yield Streams(process, said)
-            process.communicate(timeout=GRACE)
-        except BaseException:
-            _end(process, signal.SIGTERM)
-            raise
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with tempfile.TemporaryFile() as said, _started(argv, cwd=cwd, env=env, stderr=said, **pipes) as process:
+        yield Streams(process, said)
+        process.communicate(timeout=GRACE)
 
 
 @contextmanager
@@ -229,20 +214,9 @@ class Piped:
 @contextmanager
 def piped(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator[Piped]:
     """Start ``argv`` between two pipes; end it when this is left, by force if it has to be."""
-    with _startable(argv, cwd), signals.deferred() as came:
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    with process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with _started(argv, cwd=cwd, env=env, bufsize=0, **pipes) as process:
         try:
-            signals.deliver(came)
             yield Piped(process)
         finally:
             if Piped(process).end() is None:
@@ -251,36 +225,34 @@ def piped(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Iterator
 
 @contextmanager
 def _started(
-    argv: Sequence[str], *, cwd: Path | None, env: Mapping[str, str] | None, stderr: int
-) -> Iterator[subprocess.Popen[str]]:
-    """Start ``argv``, its output in a pipe; where this process is interrupted, see it end too."""
+    argv: Sequence[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    **how: Any,  # noqa: ANN401 - Popen's
+) -> Iterator[subprocess.Popen[Any]]:
+    """Start ``argv`` in a session of its own; where this process is interrupted, see it end too."""
     with _startable(argv, cwd), signals.deferred() as came:  # a process that nobody knows of cannot be ended
-        process = subprocess.Popen(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-            pass_fds=_kept,
-        )
+        process = subprocess.Popen(argv, cwd=cwd, env=env, start_new_session=True, pass_fds=_kept, **how)
     with process:
         try:
             signals.deliver(came)
             yield process
         except BaseException:
             _end(process, signal.SIGTERM)  # SIGINT is ignored by what a shell put into the background
+            if process.stdin:
+                with suppress(BrokenPipeError):  # that it has not read all is not what went wrong
+                    process.stdin.close()
             raise
 
 
-def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes], how: signal.Signals) -> None:
+def _end(process: subprocess.Popen[Any], how: signal.Signals) -> None:
     """Signal a process and all that it started, and see them end."""
     for number in (how, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+        if process.poll() is not None:
+            return
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=GRACE)  # reads on: nobody can end who waits to be read
             return

@@ -42,7 +42,8 @@ def held(client: DockerClient, site: Settings, place: Place, before: Facts) -> T
         first = _steady(client, site, container)
         containers.stop(client, container)
         after = volumes.inspect(site, place)
-        _nothing_lost(before, after)
+        if shrunk(before.rows, after.rows):
+            raise _lossy(before, after, _said(client, site, container))
         return Trial(first, after.migrations[len(before.migrations) :], after)
     finally:
         containers.remove_beside(client, site.site)
@@ -79,14 +80,15 @@ def _said(client: DockerClient, site: Settings, container: Container) -> str:
     return "--- the trial's last log lines\n" + envfile.redacted(logs, secrets)
 
 
-def _nothing_lost(before: Facts, after: Facts) -> None:
-    if lost := shrunk(before.rows, after.rows):
-        tables = ", ".join(f"{table} ({before.rows[table]} -> {after.rows.get(table, 0)})" for table in lost)
-        raise Refused(
-            f"the trial failed: rows are gone from {tables}",
-            why="the release removed them at its start",
-            fix="look at its migrations",
-        )
+def _lossy(before: Facts, after: Facts, detail: str) -> Refused:
+    lost = shrunk(before.rows, after.rows)
+    tables = ", ".join(f"{table} ({before.rows[table]} -> {after.rows.get(table, 0)})" for table in lost)
+    return Refused(
+        f"the trial failed: rows are gone from {tables}",
+        why="the release removed them at its start",
+        fix="look at its migrations",
+        detail=detail,
+    )
 
 
 def shrunk(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:

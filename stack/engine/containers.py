@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from stack.engine.client import translated
 
@@ -97,7 +98,17 @@ def remove_beside(client: DockerClient, site: str) -> None:
     """End and remove what an operation left beside a site; wait until its volumes are free."""
     for container in [found for service in BESIDE for found in beside(client, site, service)]:
         with translated(), suppress(NotFound):  # it may be going by itself
-            client.api.remove_container(container.id, force=True, v=True)
+            _remove(client, container)
+
+
+def _remove(client: DockerClient, container: Container) -> None:
+    """Remove a container; wait for one whose removal has begun, as with the end of `docker run --rm`."""
+    try:
+        client.api.remove_container(container.id, force=True, v=True)
+    except APIError as refusal:
+        if refusal.status_code != HTTPStatus.CONFLICT:
+            raise
+        client.api.wait(container.id, condition="removed")
 
 
 def stop(client: DockerClient, container: Container) -> None:

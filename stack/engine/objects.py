@@ -13,6 +13,8 @@ from stack.errors import Refused
 if TYPE_CHECKING:
     from docker import DockerClient
 
+PROJECT = "com.docker.compose.project"
+
 
 def ensure_network(client: DockerClient, name: str) -> bool:
     """Create a bridge network unless it is there; return whether it was created."""
@@ -77,11 +79,12 @@ def remove_volume(client: DockerClient, name: str) -> None:
         client.volumes.get(name).remove()
 
 
-def volumes_called(client: DockerClient, purpose: str) -> list[str]:
-    """Return the volumes of all Compose projects that their files call ``purpose``."""
+def volumes_called(client: DockerClient, purpose: str) -> dict[str, str]:
+    """Return the volumes that Compose files call ``purpose``, and the projects they were made for."""
     wanted: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.volume={purpose}"}
     with translated():
-        return sorted(volume.name for volume in client.volumes.list(filters=wanted))
+        found = [volume.attrs for volume in client.volumes.list(filters=wanted)]
+    return {volume["Name"]: (volume.get("Labels") or {}).get(PROJECT, "") for volume in found}
 
 
 def data_directory(client: DockerClient) -> str:

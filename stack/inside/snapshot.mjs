@@ -46,6 +46,8 @@ const size = (file) => fs.lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
 const basenames = (names) => new Set(Array.from(names, (name) => path.basename(name)))
 
 // --- the database
+const cleared = () => fs.rmSync(scratch, { recursive: true, force: true })
+
 function copied() {
   const needed = size(databasePath) + size(`${databasePath}-wal`) + MARGIN
   const room = fs.statfsSync(scratch)
@@ -64,8 +66,9 @@ function stamp(file) {
   return `${ino} ${bytes} ${mtimeNs}`
 }
 
-function sent(name, place) {
-  const file = fs.openSync(place, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK)
+const opening = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK
+
+function sent(name, file) {
   try {
     const bytes = fs.fstatSync(file).size
     if (bytes <= SMALL) sentWhole(name, file)
@@ -93,20 +96,22 @@ function sentInPieces(name, file, bytes) {
   const before = stamp(file)
   tell({ name, size: bytes })
   const chunk = Buffer.alloc(CHUNK)
+  let shorter = false
   for (let left = bytes; left > 0; ) {
-    const read = fs.readSync(file, chunk, 0, Math.min(left, CHUNK))
-    if (read === 0) throw new Changed(name)
-    write(chunk.subarray(0, read))
-    left -= read
+    const wanted = Math.min(left, CHUNK)
+    const read = fs.readSync(file, chunk, 0, wanted)
+    shorter ||= read === 0 // as many bytes follow as were announced, whatever they are
+    write(chunk.subarray(0, read || wanted))
+    left -= read || wanted
   }
-  if (stamp(file) !== before) throw new Changed(name)
+  if (shorter || stamp(file) !== before) throw new Changed(name)
 }
 
 function sentMedia(there) {
   const done = new Set()
   for (const name of there.files) {
     try {
-      sent(`media/${name}`, path.join(media, name))
+      sent(`media/${name}`, fs.openSync(path.join(media, name), opening))
       done.add(path.basename(name))
     } catch (trouble) {
       if (trouble.code === 'EACCES' || trouble.code === 'ELOOP') there.skipped.push(name)
@@ -118,17 +123,21 @@ function sentMedia(there) {
 
 // --- the minutes
 run(() => {
-  fs.mkdirSync(scratch, { recursive: true, mode: 0o700 })
-  process.env.SQLITE_TMPDIR = scratch // the root file system is read-only
+  cleared() // of one that was killed
   try {
     const before = media ? listed(media).files : []
     const bytes = before.reduce((all, name) => all + size(path.join(media, name)), 0)
     const journal_mode = journalMode(databasePath)
     tell({ sizes: { database: size(databasePath) + size(`${databasePath}-wal`), media: bytes, journal_mode } })
     if (fs.readSync(0, Buffer.alloc(1)) === 0) throw new Refusal('cut-off')
+    fs.mkdirSync(scratch, { mode: 0o700 })
+    process.env.SQLITE_TMPDIR = scratch // the root file system is read-only
     const { facts: said, uploads: wanted } = copied()
-    tell({ facts: { ...said, journal_mode, sha256: sum(copy) } })
-    sent('database/payload.db', copy)
+    const sha256 = sum(copy)
+    const file = fs.openSync(copy)
+    cleared() // now already: who is killed from here on leaves nothing behind
+    tell({ facts: { ...said, journal_mode, sha256 } })
+    sent('database/payload.db', file)
     const end = { missing: [], deleted: [], lost: [], skipped: [] }
     if (media) {
       const there = listed(media)
@@ -148,6 +157,6 @@ run(() => {
     if (trouble instanceof Changed) tell({ again: trouble.message })
     else throw trouble
   } finally {
-    fs.rmSync(scratch, { recursive: true, force: true })
+    cleared()
   }
 })

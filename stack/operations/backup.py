@@ -20,6 +20,7 @@ from stack import (
 )
 from stack.engine import client as engine
 from stack.engine import images
+from stack.manifest import shown
 from stack.snapshot import Order
 
 if TYPE_CHECKING:
@@ -98,4 +99,4 @@ def _tell(path: Path, manifest: Manifest, *, as_json: bool) -> None:
 
 
 def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    return ", ".join(map(shown, names[:5])) + (" ..." if len(names) > 5 else "")

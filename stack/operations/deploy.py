@@ -58,22 +58,18 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
 
 def _prepare(client: DockerClient, site: Settings) -> Candidate:
     """Do all that can be done while the site is as it was."""
-    try:
-        data.check(client, site)
-        preflight.machine(client, site)
-        env = _environment_file(client, site)
-        preflight.files(client, site, env)
-        _network(client, site)
-        _data(client, site, env)
-        candidate = build.chosen(client, site, env)
-        if candidate.new:
-            build.perform(client, site, candidate)
-        if candidate.before:
-            images.keep_name(client, candidate.before.image_id, candidate.before.image)
-        data.check(client, site)  # again: a build is long enough for somebody else to begin
-    except KeyboardInterrupt:
-        console.progress("interrupted; the site is as it was")
-        raise
+    data.check(client, site)
+    preflight.machine(client, site)
+    env = _environment_file(client, site)
+    preflight.files(client, site, env)
+    _network(client, site)
+    _data(client, site, env)
+    candidate = build.chosen(client, site, env)
+    if candidate.new:
+        build.perform(client, site, candidate)
+    if candidate.before:
+        images.keep_name(client, candidate.before.image_id, candidate.before.image)
+    data.check(client, site)  # again: a build is long enough for somebody else to begin
     return candidate
 
 

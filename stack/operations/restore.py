@@ -209,8 +209,9 @@ def _outcome(told: trial.Trial) -> str:
 def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) -> None:
     """Go back to the volumes from before the last restore; those of now stay too."""
     site = restoring.site
-    ended = [told for told in journal.history(site) if "to_db" in told and told["code"] == 0]
-    if not ended or (ended[-1]["to_db"], ended[-1]["to_media"]) != (there.db_volume, there.media_volume):
+    here = {"to_db": there.db_volume, "to_media": there.media_volume}
+    ended = [told for told in journal.history(site) if here.items() <= told.items()]
+    if not ended:
         raise Refused(
             "there is no restore to undo",
             why="the site is not on volumes that a restore has filled",
@@ -224,7 +225,7 @@ def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) 
                 why="somebody removed it, or there was none",
                 fix="restore an archive: `bin/inv backups`",
             )
-    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['ended']},")
+    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['began']},")
     restoring.telling(restored=place.db_volume, **_moved(there, place))
     switch.to(client, restoring, place, None)
 

@@ -114,6 +114,9 @@ class Site:
     def post(self, path: str, **options: Any) -> requests.Response:
         return _direct().post(self.url + path, timeout=options.pop("timeout", 30), **options)
 
+    def delete(self, path: str, **options: Any) -> requests.Response:
+        return _direct().delete(self.url + path, timeout=options.pop("timeout", 30), **options)
+
     def build_on(self, image: str, *lines: str) -> None:
         """Let builds take a second, on top of an image that is ready; ``lines`` go into its Dockerfile."""
         head = (f"FROM {image}", "ARG RELEASE INPUTS", "ENV RELEASE=${RELEASE}", 'LABEL inputs="${INPUTS}"')

@@ -55,6 +55,21 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_signal_right_after_the_rename_is_told_as_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, rename = tmp_path / "file", Path.replace
+
+    def interrupted(scratch: Path, target: Path) -> None:
+        rename(scratch, target)
+        raise KeyboardInterrupt("SIGHUP")
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.replace(file, "A=new\n", mode=0o644)
+    assert file.read_text() == "A=new\n"
+
+
 def test_a_reader_who_has_the_old_file_open_goes_on_reading_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("A=old\n")

@@ -21,6 +21,7 @@ import tasks
 from stack import errors
 from stack.cli import Stack
 from stack.errors import Failure
+from stack.operations.restore import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,8 @@ CODES = {
     errors.Locked: 12,
     errors.Undone: 20,
     errors.Broken: 21,
+    errors.Untrusted: 22,
+    errors.Rejected: 23,
 }
 WAITS = """
 import sys, time
@@ -124,11 +127,10 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.split() == ["inv", stack.__version__]
 
 
-@pytest.mark.parametrize("verb", ["update", "backup", "restore"])
-def test_a_verb_that_is_not_there_yet_says_so_with_2(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert ends_with([verb]) == 2
+def test_a_verb_that_is_not_there_yet_says_so_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with(["update"]) == 2
     out, err = capsys.readouterr()
-    assert err.startswith(f"error: `{verb}` is not there yet\n  why: ")
+    assert err.startswith("error: `update` is not there yet\n  why: ")
     assert "CHANGELOG.md" in err
     assert out == ""
 
@@ -269,6 +271,20 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
             (),
             {"unit": True, "provision_first": False, "only": "lock"},
         ),
+        (
+            ["backup"],
+            "backup.backup",
+            (),
+            {"db_only": False, "output": "", "drilled": False, "as_json": False},
+        ),
+        (
+            ["backup", "--db-only", "--output", "/mnt", "--drill", "--json"],
+            "backup.backup",
+            (),
+            {"db_only": True, "output": "/mnt", "drilled": True, "as_json": True},
+        ),
+        (["backups", "--json"], "backups.listed", (), {"as_json": True}),
+        (["resume"], "resume.resume", (), {}),
         (["bench", "--rounds", "3"], "bench.deploy", (), {"rounds": 3}),
         (["lint"], "lint.lint", (), {}),
     ],
@@ -293,3 +309,93 @@ def test_the_release_is_the_last_line_of_stdout_after_a_deploy(
     monkeypatch.setattr("stack.operations.deploy.deploy", _remembering([]))
     Stack(name="inv", binary="inv", namespace=tasks.ns).run(["inv", "deploy"])
     assert capsys.readouterr() == ("20261122T181500Z-0123456789ab\n", "")
+
+
+# --- the archive that stands alone -------------------------------------------------------------
+
+
+def wished(argv: list[str], monkeypatch: pytest.MonkeyPatch) -> Wish:
+    """Return what `restore` is asked for."""
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    monkeypatch.setattr("stack.operations.restore.restore", _remembering(calls))
+    Stack(name="inv", binary="inv", namespace=tasks.ns).run(["inv", "restore", *argv])
+    (((root, wish), _),) = calls
+    assert root == ROOT
+    assert isinstance(wish, Wish)
+    return wish
+
+
+@pytest.mark.parametrize(
+    ("argv", "wish"),
+    [
+        ([], Wish()),
+        (["a.tar.zst"], Wish("a.tar.zst")),
+        (["--file", "a.tar.zst"], Wish("a.tar.zst")),
+        (["--file=a.tar.zst"], Wish("a.tar.zst")),
+        (["--yes", "a.tar.zst"], Wish("a.tar.zst", yes=True)),
+        (["a.tar.zst", "--yes"], Wish("a.tar.zst", yes=True)),
+        (["--db-only", "a.tar.zst", "--yes"], Wish("a.tar.zst", db_only=True, yes=True)),
+        (["--media-only", "a.tar.zst"], Wish("a.tar.zst", media_only=True)),
+        (["--undo", "--yes"], Wish(undo=True, yes=True)),
+        (["--from-site", "museum"], Wish(from_site="museum")),
+        (["--from-site=museum", "a.tar.zst"], Wish("a.tar.zst", from_site="museum")),
+        (["--from-site", "museum", "a.tar.zst"], Wish("a.tar.zst", from_site="museum")),
+        (["a.tar.zst", "--from-site", "museum"], Wish("a.tar.zst", from_site="museum")),
+        (["../old backups/a=b.tar.zst"], Wish("../old backups/a=b.tar.zst")),
+        (["restore"], Wish("restore")),
+        (["./-odd.tar.zst"], Wish("./-odd.tar.zst")),
+    ],
+    ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
+)
+def test_an_archive_can_stand_alone_before_or_behind_flags(
+    argv: list[str], wish: Wish, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert wished(argv, monkeypatch) == wish
+
+
+@pytest.mark.parametrize(
+    ("argv", "arguments", "every"),
+    [
+        ([], "", False),
+        (["a.tar.zst"], "a.tar.zst", False),
+        (["--all"], "", True),
+        (["--all", "a.tar.zst"], "a.tar.zst", True),
+        (["--file=a.tar.zst"], "a.tar.zst", False),
+    ],
+    ids=str,
+)
+def test_an_archive_to_be_verified_can_stand_alone_too(
+    argv: list[str], arguments: str, every: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+    monkeypatch.setattr("stack.operations.backups.verify", _remembering(calls))
+    Stack(name="inv", binary="inv", namespace=tasks.ns).run(["inv", "backups.verify", *argv])
+    assert calls == [((ROOT, arguments, Path.cwd()), {"every": every})]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["restore", "a.tar.zst", "b.tar.zst"],
+        ["restore", "--file", "a.tar.zst", "b.tar.zst"],
+        ["restore", "--file=a.tar.zst", "b.tar.zst"],
+        ["restore", "a.tar.zst", "--file", "b.tar.zst"],
+        ["restore", "a.tar.zst", "--file=b.tar.zst"],
+        ["restore", "-f", "a.tar.zst", "b.tar.zst"],
+        ["restore", ""],
+        ["restore", "--file", ""],
+        ["restore", "--yes", ""],
+        ["backups.verify", ""],
+        ["stop", "a.tar.zst"],
+    ],
+    ids=" ".join,
+)
+def test_a_restore_that_could_mean_two_archives_or_none_means_nothing(
+    argv: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty word is what a script's unset variable leaves: it is not the wish for the newest archive."""
+    for operation in ("restore.restore", "backups.verify", "stop.stop"):
+        calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+        monkeypatch.setattr(f"stack.operations.{operation}", _remembering(calls))
+    assert ends_with(argv) == 2
+    assert calls == []

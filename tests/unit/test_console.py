@@ -7,15 +7,12 @@ import json
 import os
 import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from stack import console
 from stack.errors import Refused
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class Terminal(io.StringIO):
@@ -116,3 +113,70 @@ def test_a_reader_that_went_away_does_not_stop_an_operation(monkeypatch: pytest.
                 pass
         finally:
             os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
+
+
+# --- transcripts -------------------------------------------------------------------------------
+
+
+def test_a_transcript_is_plain_text_with_the_time_of_each_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    terminal = terminal_on_stderr(monkeypatch)
+    with console.transcript(tmp_path / "log"):
+        console.warn("careful")
+        console.error("error: broken\n  why: old")
+        with console.step("Build") as step:
+            step.progress("#12 [builder 3/9] RUN npm run build")
+            step.say("shop:1")
+    assert "\033[33m" in terminal.getvalue()
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    assert re.fullmatch(
+        rf"{time} warning: careful\n{time} error: broken\n  why: old\n{time}   Build +\d\.\d s  shop:1\n",
+        (tmp_path / "log").read_text(),
+    )
+
+
+def test_a_transcript_has_what_is_told_while_it_is_kept_and_not_the_result(tmp_path: Path) -> None:
+    console.progress("before")
+    with console.transcript(tmp_path / "log"):
+        console.progress("meanwhile")
+        console.result("backups/shop.tar.zst")
+    console.progress("after")
+    assert re.fullmatch(r"\S+Z meanwhile\n", (tmp_path / "log").read_text())
+
+
+def test_a_transcript_is_on_the_disk_while_the_operation_goes_on(tmp_path: Path) -> None:
+    with console.transcript(tmp_path / "log"):
+        console.progress("one")
+        assert "one" in (tmp_path / "log").read_text()
+
+
+def test_a_transcript_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with console.transcript(tmp_path / "log"):
+            console.progress(text)
+    assert [line.split()[1] for line in (tmp_path / "log").read_text().splitlines()] == ["first", "second"]
+
+
+def test_a_name_that_is_no_text_is_no_obstacle(tmp_path: Path) -> None:
+    with console.transcript(tmp_path / "log"):
+        console.progress(os.fsdecode(b"media/\xff.png"))
+    assert r"media/\udcff.png" in (tmp_path / "log").read_text()
+
+
+def test_a_full_disk_ends_the_transcript_and_not_the_operation(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.transcript(Path("/dev/full")):
+        with console.step("Back to the old release"):
+            pass
+        console.progress("going on")
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "  /dev/full tells no more: No space left on device"
+    assert told[1].startswith("  Back to the old release")
+    assert told[2:] == ["going on"]
+
+
+def test_a_failure_on_a_full_disk_is_the_one_that_is_told() -> None:
+    failure = Refused("the archive cannot be written", why="no room", fix="make room")
+    with pytest.raises(Refused) as ended, console.transcript(Path("/dev/full")), console.step("Database"):
+        raise failure
+    assert ended.value is failure

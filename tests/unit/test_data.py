@@ -150,7 +150,8 @@ def test_a_container_of_one_command_is_a_second_writer_too(
 def test_an_unused_database_of_another_name_is_mentioned_before_a_first_deploy(
     site: Settings, client: DockerClient, docker: Engine
 ) -> None:
-    docker.answers["GET /volumes"] = {"Volumes": [{"Name": "old_payload-db"}]}
+    labels = {"com.docker.compose.project": "old"}
+    docker.answers["GET /volumes"] = {"Volumes": [{"Name": "old_payload-db", "Labels": labels}]}
     assert data.left_alone(client, site) == ["old_payload-db"]
     docker.answers["GET /containers/json"] = [engine.listed(engine.container())]
     assert data.left_alone(client, site) == []

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import lock, settings
+from stack import lock, run, settings
 from stack.errors import Locked
 
 if TYPE_CHECKING:
@@ -128,3 +128,96 @@ def test_only_the_latest_operation_is_named(site: Settings) -> None:
     with lock.held(site, "stop"):
         assert (site.state / "lock").read_text().count("\n") == 1
         assert (site.state / "lock").read_text().startswith("stop, ")
+
+
+# --- patience ----------------------------------------------------------------------------------
+
+
+def test_who_is_patient_gets_it_when_its_holder_ends(site: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    with another_process(site) as holder:
+
+        def sleep(_: float) -> None:
+            holder.kill()
+            holder.wait()
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        with lock.held(site, "resume", patience=30):
+            assert (site.state / "lock").read_text().startswith("resume, ")
+
+
+def test_patience_has_an_end_and_tells_the_holder_too(
+    site: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    naps: list[float] = []
+    monkeypatch.setattr(time, "sleep", naps.append)
+    with another_process(site) as holder:
+        with pytest.raises(Locked, match="another operation") as refusal, lock.held(site, "x", patience=30):
+            pytest.fail("two operations at once")
+        assert f"deploy, process {holder.pid}" in refusal.value.why
+    assert naps == [0.1, 0.1]
+
+
+# --- who only looks ----------------------------------------------------------------------------
+
+
+def test_whether_it_is_held_can_be_seen_without_taking_it(site: Settings) -> None:
+    assert not lock.is_held(site)
+    assert not site.state.exists()
+    with another_process(site):
+        assert lock.is_held(site)
+    assert not lock.is_held(site)
+    with lock.held(site, "deploy"):
+        assert lock.is_held(site)
+        assert (site.state / "lock").read_text().startswith("deploy, ")
+
+
+# --- what a holder has started -----------------------------------------------------------------
+
+STARTER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {checkout!r})
+from stack import lock, run, settings
+
+with lock.held(settings.load(Path(sys.argv[1])), "restore"):
+    {start}
+"""
+STARTS = {
+    "streaming": "with run.streaming({argv!r}) as it: print(it.process.pid, flush=True); it.output.read()",
+    "capture": "run.capture({argv!r})",
+    "follow": "run.follow({argv!r}, on_line=print, secrets={{}})",
+}
+
+
+@pytest.mark.parametrize("how", STARTS)
+def test_what_a_killed_holder_has_started_keeps_it_until_its_end(
+    how: str, site: Settings, tmp_path: Path
+) -> None:
+    """Nobody may begin while the `docker compose up` of a killed operation is still at work."""
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    os.mkfifo(ready)
+    os.mkfifo(go)
+    argv = ["sh", "-c", f"echo $$ >{ready}; read x <{go}"]
+    program = STARTER.format(
+        checkout=str(Path(lock.__file__).resolve().parents[1]), start=STARTS[how].format(argv=argv)
+    )
+    started = [sys.executable, "-W", "ignore", "-c", program, str(site.root)]
+    with subprocess.Popen(started, stdout=subprocess.DEVNULL) as holder:
+        child = int(ready.read_text())
+        holder.kill()
+    os.kill(child, 0)  # it lives
+    assert lock.is_held(site)
+    with pytest.raises(Locked), lock.held(site, "resume"):
+        pytest.fail("it began beside what the killed one has started")
+    go.write_text("on\n")
+    with lock.held(site, "resume", patience=20):
+        assert (site.state / "lock").read_text().startswith("resume, ")
+
+
+def test_once_it_is_free_what_is_started_does_not_keep_it(site: Settings) -> None:
+    with lock.held(site, "restore"):
+        pass
+    with run.streaming(["cat"]), lock.held(site, "stop"):
+        pass

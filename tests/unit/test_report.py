@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stack import report
+from stack import envfile, report
 from stack.engine.containers import _seen
+from stack.errors import Undone
 from stack.health import Answer
+from stack.journal import Entry
 from stack.run import Result
 from tests.unit.support import engine
+from tests.unit.support.servers import Reply
 
 if TYPE_CHECKING:
     from stack.settings import Settings
+    from tests.unit.support.shop import Shop
 
 FILE_IS_MISSING = """\
 #8 [3/4] COPY package.json package-lock.json ./
@@ -205,3 +210,60 @@ def test_what_compose_says_last_is_the_reason(said: str, reason: str) -> None:
     refusal = report.compose_refused(Result(("docker",), 17, "", said), "it failed")
     assert refusal.code == 11
     assert refusal.why.endswith(reason)
+
+
+# --- reports in files --------------------------------------------------------------------------
+
+
+def test_what_a_person_looks_at_first_is_collected(shop: Shop) -> None:
+    told = report.collected(shop.client, shop.site).splitlines()
+    assert told[0] == "--- app: running, health healthy, exit code 0"
+    assert "cannot open database" in told
+    disks = [line for line in told if re.fullmatch(r"--- disk of /\S*: \d+ of \d+ MiB free", line)]
+    assert len(disks) == 2  # of the checkout, and of the engine
+    assert told[-1].startswith("--- variables of .env.production: DATABASE_URI, DATABASE_URL, ")
+    assert "PAYLOAD_SECRET" in told[-1]
+
+
+def test_no_value_of_the_environment_file_is_collected(shop: Shop) -> None:
+    values = envfile.read(shop.site.env_production)
+    secrets = [values[key] for key in ("PAYLOAD_SECRET", "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY")]
+    said = engine.log(*(f"{secret}\n" for secret in secrets))
+    shop.world.docker.answers["GET /containers/app0ff27c883dfb/logs"] = said
+    told = report.collected(shop.client, shop.site)
+    assert [secret for secret in secrets if secret in told] == []
+    assert "[PAYLOAD_SECRET]" in told
+
+
+@pytest.mark.parametrize("gone", ["/containers/json", "/info", "/containers/app0ff27c883dfb/logs"])
+def test_what_the_engine_does_not_tell_leaves_the_rest(gone: str, shop: Shop) -> None:
+    shop.world.docker.answers[f"GET {gone}"] = Reply(500, '{"message": "the engine is unwell"}')
+    told = report.collected(shop.client, shop.site)
+    assert "the engine is unwell" in told
+    assert "--- disk of" in told
+    assert "--- variables of .env.production: " in told
+
+
+def test_without_an_environment_file_the_rest_is_collected(shop: Shop) -> None:
+    shop.site.env_production.unlink()
+    assert "--- app: running" in report.collected(shop.client, shop.site)
+
+
+def test_a_report_says_what_failed_where_and_what_to_do(shop: Shop) -> None:
+    shop.site.state.mkdir()
+    failure = Undone("it broke", why="it was old", fix="buy a new one", detail="--- last words")
+    entry = Entry("20261123T051558Z-0a1b2c", "restore", "2026-11-23T05:15:58Z", 1, "Switch", done=False)
+    file = report.write(shop.site, entry, failure, "--- app: running")
+    assert file == shop.site.state / "reports" / "20261123T051558Z-0a1b2c-restore.txt"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.read_text().splitlines() == [
+        "restore 20261123T051558Z-0a1b2c, begun 2026-11-23T05:15:58Z, failed at 'Switch' with exit code 20.",
+        "",
+        "--- last words",
+        "",
+        "error: it broke",
+        "  why: it was old",
+        "  fix: buy a new one",
+        "",
+        "--- app: running",
+    ]

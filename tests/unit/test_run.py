@@ -80,8 +80,9 @@ def test_a_command_that_takes_too_long_counts_as_124() -> None:
         lambda argv: run.become(argv, cwd=Path.cwd(), env=ALL),
         lambda argv: run.attached(argv, cwd=Path.cwd(), env=ALL),
         run.capture_bytes,
+        lambda argv: run.piped(argv, cwd=Path.cwd(), env=ALL).__enter__(),
     ],
-    ids=["capture", "follow", "become", "attached", "capture_bytes"],
+    ids=["capture", "follow", "become", "attached", "capture_bytes", "piped"],
 )
 def test_a_program_that_is_not_here_is_refused_by_name(
     start: object, monkeypatch: pytest.MonkeyPatch
@@ -166,6 +167,41 @@ def test_a_reader_that_fails_does_not_leave_the_command_behind() -> None:
         run.follow(["sh", "-c", "while echo $$; do :; done"], on_line=on_line, secrets={})
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+# --- piped -------------------------------------------------------------------------------------
+
+
+def test_lines_go_to_and_fro_while_the_command_runs() -> None:
+    with run.piped(["sh", "-c", "read x; echo $x >&2; cat; exit 3"], cwd=Path.cwd(), env=ALL) as piped:
+        piped.tell("first")
+        said = piped.said()
+        assert next(said) == "first"
+        assert piped.runs
+        piped.tell("second")
+        assert next(said) == "second"
+        assert piped.end() == 3
+        assert not piped.runs
+
+
+def test_who_has_ended_cannot_be_told_anything() -> None:
+    with run.piped(["true"], cwd=Path.cwd(), env=ALL) as piped:
+        assert list(piped.said()) == []
+        piped.process.wait()
+        with pytest.raises(BrokenPipeError):
+            piped.tell("too late")
+
+
+def test_a_piped_command_is_out_of_the_reach_of_ctrl_c() -> None:
+    with run.piped(["sh", "-c", "ps -o sid= -p $$; cat"], cwd=Path.cwd(), env=ALL) as piped:
+        assert int(next(piped.said())) == piped.process.pid
+
+
+def test_a_piped_command_that_does_not_end_with_its_input_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "GRACE", 0.05)
+    with run.piped(["sh", "-c", "sleep 60; :"], cwd=Path.cwd(), env=ALL) as piped:
+        assert piped.end() is None
+    assert piped.process.returncode == -signal.SIGKILL
 
 
 # --- attached, become, detach ------------------------------------------------------------------

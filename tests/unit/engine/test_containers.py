@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from stack.engine import containers
 from stack.engine.containers import Container, Usage, _seen
+from stack.errors import Refused
 from tests.unit.support import engine
+from tests.unit.support.servers import Reply
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -137,6 +140,32 @@ def test_other_sites_whose_application_answers_to_the_same_name_are_told(
     ]
     assert containers.other_sites_called_app(client, "shop", "proxy") == ["cafe", "museum"]
     assert '"proxy"' in docker.server.requests[0].query
+
+
+# --- beside --------------------------------------------------------------------------------------
+
+
+def test_what_ran_beside_a_site_is_removed_and_its_end_is_waited_for(
+    docker: Engine, client: DockerClient
+) -> None:
+    """What `run --rm` has begun to remove cannot be removed again: its volumes are not free yet."""
+    filler = engine.container("filler", labels={"com.docker.compose.oneoff": "True"})
+    docker.has_containers(filler)
+    removal, end = f"DELETE /containers/{filler['Id']}", f"POST /containers/{filler['Id']}/wait"
+    going = {"message": f"removal of container {filler['Id']} is already in progress"}
+    docker.answers |= {removal: Reply(409, json.dumps(going)), end: {"StatusCode": 0}}
+    containers.remove_beside(client, "shop")
+    assert docker.asked.index(end) == docker.asked.index(removal) + 1
+    (question, *_) = [request for request in docker.server.requests if request.path.endswith("/wait")]
+    assert "condition=removed" in question.query
+
+
+def test_what_cannot_be_removed_beside_a_site_is_told(docker: Engine, client: DockerClient) -> None:
+    filler = engine.container("filler", labels={"com.docker.compose.oneoff": "True"})
+    docker.has_containers(filler)
+    docker.answers[f"DELETE /containers/{filler['Id']}"] = Reply(500, '{"message": "device is busy"}')
+    with pytest.raises(Refused, match="device is busy"):
+        containers.remove_beside(client, "shop")
 
 
 # --- usage -------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stack import journal, lock
 from stack.engine.containers import _seen
 from stack.errors import Refused
+from stack.journal import Entry
 from stack.operations import status
 from stack.operations.health import check
 from stack.operations.status import _lines, _sizes, _uptime
-from stack.sizes import duration, human
 from tests.unit.support import engine
 from tests.unit.support.servers import Reply, serving
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stack.settings import Settings
+    from tests.unit.support.engine import Engine
     from tests.unit.support.programs import Programs
 
 FACTS: dict[str, Any] = {
@@ -45,41 +47,8 @@ FACTS: dict[str, Any] = {
     "gate_image": "caddy:2-alpine",
     "disk_free": 5 << 30,
     "disk_total": 20 << 30,
+    "operation": None,
 }
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        (1536, "1.5 KiB"),
-        (5 << 20, "5.0 MiB"),
-        (3 << 30, "3.0 GiB"),
-        (2 << 40, "2.0 TiB"),
-        (5000 << 40, "5000.0 TiB"),
-        (None, "-"),
-    ],
-)
-def test_a_size_is_told_in_the_unit_that_fits(size: int | None, text: str) -> None:
-    assert human(size) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 h 0 min 0 s"),
-        (59, "0 h 0 min 59 s"),
-        (3_661, "1 h 1 min 1 s"),
-        (86_399, "23 h 59 min 59 s"),
-        (86_400, "1 d 0 h"),
-        (1_000_000, "11 d 13 h"),
-        (None, "-"),
-    ],
-)
-def test_a_time_is_told_as_people_say_it(seconds: int | None, text: str) -> None:
-    assert duration(seconds) == text
 
 
 def test_the_uptime_is_in_seconds() -> None:
@@ -179,6 +148,59 @@ def test_a_second_site_that_makes_the_plain_name_ambiguous_is_warned_about(
     err = capsys.readouterr().err
     assert "http://app:3000 on network proxy is answered by museum too" in err
     assert "http://shop:3000" in err
+
+
+# --- operations ------------------------------------------------------------------------------------
+
+
+def told_of_the_operation(
+    checkout: Path, docker: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[Any, str]:
+    """Return what is told of the operation in JSON, and on stderr."""
+    monkeypatch.setenv("DOCKER_HOST", docker.host)
+    docker.answers["GET /containers/json"] = []
+    docker.answers["GET /info"] = {"DockerRootDir": str(checkout)}
+    status.status(checkout, as_json=True)
+    out, err = capsys.readouterr()
+    return json.loads(out)["operation"], err
+
+
+def test_an_operation_that_is_at_work_is_told_with_its_step(
+    site: Settings, docker: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lock.held(site, "restore"):
+        journal.write(site, Entry("1", "restore", "2026-11-23T05:15:58Z", 4711, "Trial", done=False))
+        told, err = told_of_the_operation(site.root, docker, monkeypatch, capsys)
+    assert told == {
+        "operation": "restore",
+        "step": "Trial",
+        "began": "2026-11-23T05:15:58Z",
+        "at_work": True,
+        "said": None,
+    }
+    assert err == "restore is at work since 2026-11-23T05:15:58Z: Trial\n"
+
+
+def test_one_that_was_broken_off_is_warned_about(
+    site: Settings, docker: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with lock.held(site, "restore"):
+        journal.write(site, Entry("1", "restore", "2026-11-23T05:15:58Z", 4711, "Trial", done=False))
+    told, err = told_of_the_operation(site.root, docker, monkeypatch, capsys)
+    assert told["at_work"] is False
+    assert 'restore of 2026-11-23T05:15:58Z was broken off at "Trial": `bin/inv resume`' in err
+
+
+def test_the_state_is_told_whatever_the_journal_is(
+    site: Settings, docker: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.state.mkdir()
+    journal.path(site).write_bytes(b'{"id": "1')
+    told, err = told_of_the_operation(site.root, docker, monkeypatch, capsys)
+    assert (told["operation"], told["at_work"]) == (None, False)
+    assert str(journal.path(site)) in told["said"]
+    assert "the journal of an unfinished operation cannot be read" in err
+    assert journal.path(site).read_bytes() == b'{"id": "1'
 
 
 # --- health ------------------------------------------------------------------------------------

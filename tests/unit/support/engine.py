@@ -8,6 +8,7 @@ import struct
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import docker
 
@@ -42,6 +43,8 @@ class Engine:
         found = self.answers.get(line, Reply(404, json.dumps({"message": f"No such {kind}: {request.path}"})))
         if callable(found):
             found = found()
+        if line == "GET /containers/json" and isinstance(found, list):
+            found = _labelled(found, request.query)
         if isinstance(found, Reply):
             return found
         return Reply(200, json.dumps(found), {"Content-Type": "application/json"})
@@ -77,6 +80,7 @@ def container(service: str = "app", **changes: Any) -> dict[str, Any]:
     ``changes`` are keys of its ``State``, and ``labels``, ``env``, ``image``, ``memory``, ``restarts``.
     """
     labels = {
+        "com.docker.compose.oneoff": "False",
         "com.docker.compose.project": "shop",
         "com.docker.compose.service": service,
         "com.docker.compose.project.working_dir": "/srv/shop",
@@ -134,6 +138,13 @@ def stream(*events: dict[str, Any]) -> Reply:
     lines = [f"{json.dumps(event)}\n" for event in events]
     chunks = [f"{len(line):x}\r\n{line}\r\n" for line in lines]
     return Reply(200, "".join([*chunks, "0\r\n\r\n"]), {"Transfer-Encoding": "chunked"})
+
+
+def _labelled(found: list[dict[str, Any]], query: str) -> list[dict[str, Any]]:
+    """Return those that have every label which is asked for."""
+    asked = json.loads(dict(parse_qsl(query)).get("filters", "{}")).get("label", [])
+    wanted = {tuple(label.split("=", 1)) for label in asked}
+    return [one for one in found if wanted <= set(one["Labels"].items())]
 
 
 def _without_version(line: str) -> str:

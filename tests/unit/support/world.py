@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from tests.unit.support import engine
 from tests.unit.support.servers import Reply, Request
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.unit.support.engine import Engine
@@ -19,9 +21,19 @@ if TYPE_CHECKING:
 OLD = "shop:20260101T000000Z-000000000000"
 
 # What Compose makes of a file it may tell itself: that needs no engine.
-# `up` makes an image the live one; `build` says what it was given.
+# `up` makes an image the live one; `build` says what it was given; what runs beside the site tells `facts`,
+# or those of its volume, and the probe of a container tells `probe`.
 DOCKER = """
 case " $* " in
+" compose run "*) case "$7:$#" in
+  filler:*) while IFS= read -r line; do
+      printf '%s\\n' "$line" >>'{here}/filled'; [ "$line" != '{{"end": true}}' ] || break
+    done; cat '{here}/facts' ;;
+  reader:12) cat "{here}/facts-$DB_VOLUME" 2>/dev/null || cat '{here}/facts' ;;
+  reader:*) head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
+  trial:*) cat '{here}/trial-breaks' >&2 2>/dev/null && exit 125; touch '{here}/trial' ;;
+  esac ;;
+" exec "*) cat '{here}/probe' || exit 1 ;;
 *" --format json "*) PATH="${{PATH#*:}}" exec docker "$@" ;;
 *" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
@@ -30,6 +42,14 @@ case " $* " in
 *" down "*) rm -f '{here}/live' ;;
 esac
 """
+
+
+FACTS = (
+    '{"facts": {"user_version": 0, "migrations": ["20260101_000000"], "foreign_key_violations": {}, '
+    '"rows": {"payload_migrations": 1, "posts": 3}}}\n'
+)
+ANSWERS = '{"first": 0.4, "answers": [200]}\n'
+TRIAL = "trial0ff27c883dfb"
 
 
 @dataclass
@@ -66,6 +86,34 @@ class World:
         state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
         return engine.container(image=self.live, labels=labels, **state)
 
+    def has_snapshot(self, files: Mapping[str, bytes], *, journal_mode: str = "wal", **told: Any) -> None:
+        """Let a backup get these files, the database first; ``told`` changes what is told of them."""
+        sizes = {"database": 4096, "media": 0, "journal_mode": journal_mode}
+        facts = {
+            **json.loads(FACTS)["facts"],
+            "journal_mode": journal_mode,
+            "sha256": told.pop("sha256", hashlib.sha256(next(iter(files.values()))).hexdigest()),
+        }
+        end = {"missing": [], "deleted": [], "lost": [], "skipped": [], **told}
+        heads = [{"name": name, "size": len(content)} for name, content in files.items()]
+        parts = [_line(head) + content for head, content in zip(heads, files.values(), strict=True)]
+        stream = _line({"sizes": sizes}), _line({"facts": facts}), *parts, _line({"end": end})
+        (self.here / "snapshot").write_bytes(b"".join(stream))
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return what `docker ps --all` lists."""
+        app = [self.container()] if self.live else []
+        trial = [self.trial()] if (self.here / "trial").exists() else []
+        return [engine.listed(attrs) for attrs in [*app, *trial]]
+
+    def trial(self) -> dict[str, Any]:
+        labels = {"com.docker.compose.oneoff": "True"}
+        return engine.container("trial", labels=labels)
+
+    def trial_goes(self) -> Reply:
+        (self.here / "trial").unlink()
+        return Reply(204)
+
     def gate(self, request: Request) -> Reply:
         if request.path == "/api/users/init":
             return Reply(200, json.dumps({"initialized": self.users}))
@@ -73,9 +121,8 @@ class World:
 
     def ran(self) -> list[str]:
         """Return what Compose was asked to do."""
-        words = [
-            [word for word in call if not word.startswith("-")] for call in self.programs.calls("docker")
-        ]
+        calls = [call for call in self.programs.calls("docker") if call[0] != "exec"]
+        words = [[word for word in call if not word.startswith("-")] for call in calls]
         verbs = [call[2 if call[1] == "plain" else 1] for call in words]
         return [
             verb for verb in verbs if verb not in ("config", "exec", "version")
@@ -86,3 +133,7 @@ class World:
         (self.here / "live").write_text(image)
         envfile.write(self.root / ".env", {"COMPOSE_PROJECT_NAME": "shop", "APP_IMAGE": image})
         self.docker.has_image(image, labels={"inputs": "of the old one"})
+
+
+def _line(told: object) -> bytes:
+    return f"{json.dumps(told)}\n".encode()
