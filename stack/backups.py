@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stack import archive, atomic, ownership
-from stack.errors import Refused, Rejected
+from stack.errors import Newer, Refused, Rejected
 from stack.meter import Meter
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def verify(site: Settings, path: Path, step: Step) -> Manifest:
     """Read an archive whole, and remember how that went."""
     try:
         manifest = archive.check(path, on_bytes=Meter(step, path.stat().st_size).passed)
+    except Newer:
+        raise
     except Rejected:
         remember(site, path, sound=False)
         raise

@@ -79,6 +79,10 @@ class Rejected(Failure):
     exit_code = 23
 
 
+class Newer(Rejected):
+    """The archive may well be sound: only this version cannot tell."""
+
+
 def of(trouble: BaseException) -> Failure:
     """Return what ended an operation as a failure: one of ours, an interruption, or the machine's."""
     if isinstance(trouble, Failure):

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from stack.settings import Settings
 
+A_LOOK = 0.2  # seconds; `is_held` takes the lock for an instant
+
 
 @contextmanager
 def held(settings: Settings, operation: str, *, patience: float = 0) -> Iterator[None]:
@@ -28,7 +30,7 @@ def held(settings: Settings, operation: str, *, patience: float = 0) -> Iterator
     ownership.hand_over(settings.state)
     with (settings.state / "lock").open("a+") as file:
         ownership.hand_over(settings.state / "lock")
-        _take(file, settings, time.monotonic() + patience)
+        _take(file, settings, time.monotonic() + max(patience, A_LOOK))
         file.truncate(0)
         now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
         file.write(f"{operation}, process {os.getpid()}, since {now}\n")

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from stack.errors import Rejected
+from stack.errors import Newer, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def parse(raw: bytes, *, of: str = "the archive") -> Manifest:
         raise Rejected(
             f"{of} has no valid manifest", why=f"{NAME}: {flaw}", fix="take another backup of this site"
         ) from flaw
-    raise Rejected(
+    raise Newer(
         f"{of} was made by a newer version of this tool",
         why=f"its format is {version}, and formats up to {FORMAT} are known here",
         fix="update this checkout (`git pull`), then run this again",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from stack import console, errors, journal, lock, records, recovery, report, signals
-from stack.errors import Broken, Failure, Undone, Untrusted
+from stack import console, errors, journal, lock, records, recovery, report, settings, signals
+from stack.errors import Broken, Failure, Refused, Undone, Untrusted
 from stack.journal import Entry
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
     Where it fails, what it made is removed and the site made what `.env` says: the failure then tells both.
     """
     with lock.held(site, name):
+        _is_as_read(site)
         recovery.earlier(client, site)
         now = datetime.now(timezone.utc)
         operation = Operation(
@@ -90,6 +91,16 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
                 _told(operation, code=0)
                 with _beside("what it made on the way is still there"):
                     recovery.tidied(client, site, operation.entry)
+
+
+def _is_as_read(site: Settings) -> None:
+    """Refuse settings from before the lock was held: a restore may have ended in between."""
+    if settings.load(site.root) != site:
+        raise Refused(
+            f"{site.dotenv} was changed just now",
+            why="another operation ended while this one began",
+            fix="run this again",
+        )
 
 
 def _made_good(client: DockerClient, operation: Operation, trouble: BaseException) -> BaseException:

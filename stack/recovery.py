@@ -64,7 +64,7 @@ def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:
     return Broken(
         f"{entry.operation} failed, and the site is not back",
         why=f"{failure.what}: {failure.why}; then: {second.what}: {second.why}",
-        fix="mend that, then `bin/inv resume`; read the logs: `bin/inv logs`",
+        fix="mend that, then `./deploy.sh`; read the report, and the logs: `bin/inv logs`",
         detail=failure.detail,
     )
 

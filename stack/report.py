@@ -38,7 +38,15 @@ def of_app(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
         parts += [f"--- app: {app.state}, health {app.health}, exit code {app.exit_code}"]
         parts += [f"    health check: {said}" for said in app.health_log[-3:] if said]
         parts += ["--- its last log lines", _last_logs(client, app)]
-    return envfile.redacted("\n".join(parts), env)
+    text = envfile.redacted("\n".join(parts), env)
+    for app in found:
+        text = envfile.redacted(text, _started_with(app, env))
+    return text
+
+
+def _started_with(app: Container, env: Mapping[str, str]) -> dict[str, str]:
+    """Return what a container knows of the environment file: that can have been changed, or be gone."""
+    return {key: value for key, value in app.env.items() if key in env or not env}
 
 
 def collected(client: DockerClient, site: Settings) -> str:

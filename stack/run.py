@@ -153,7 +153,14 @@ def streaming(
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with tempfile.TemporaryFile() as said, _started(argv, cwd=cwd, env=env, stderr=said, **pipes) as process:
         yield Streams(process, said)
-        process.communicate(timeout=GRACE)
+        try:
+            process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired as late:
+            raise Refused(
+                f"`{argv[0]}` does not end",
+                why=f"it has nothing more to do for {GRACE} s",
+                fix="look at `docker ps`, then run this again",
+            ) from late
 
 
 @contextmanager
@@ -253,6 +260,8 @@ def _end(process: subprocess.Popen[Any], how: signal.Signals) -> None:
             os.killpg(process.pid, number)
         if process.poll() is not None:
             return
+        if process.stdin and process.stdin.closed:
+            process.stdin = None
         with suppress(subprocess.TimeoutExpired):
             process.communicate(timeout=GRACE)  # reads on: nobody can end who waits to be read
             return

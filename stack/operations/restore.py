@@ -155,7 +155,7 @@ def _accept(site: Settings, wish: Wish, manifest: Manifest, path: Path, before: 
     if manifest.site != expected:
         raise Rejected(
             f"{path.name} is of another site: {manifest.site}",
-            why=f"this one is {site.site}",
+            why=f"one of {expected} is wanted",
             fix=f"if you mean it: `./restore.sh {path} --from-site {manifest.site}`",
         )
     if wish.media_only and not manifest.media:

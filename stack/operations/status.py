@@ -78,8 +78,11 @@ def _operation(site: Settings) -> Facts | None:
         return {"operation": None, "step": None, "began": None, "at_work": False, "said": damage.why}
     if entry is None:
         return None
+    at_work = lock.is_held(site)
+    if not at_work and not journal.path(site).exists():  # it has just ended
+        return None
     told = {"operation": entry.operation, "step": entry.step, "began": entry.began}
-    return {**told, "at_work": lock.is_held(site), "said": None}
+    return {**told, "at_work": at_work, "said": None}
 
 
 def _release(app: Container) -> str:

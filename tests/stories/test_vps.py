@@ -9,7 +9,7 @@ import pytest
 
 from stack.engine.containers import PROJECT
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
-from tests.support import datacentre, readme, visitor
+from tests.support import contents, datacentre, readme, visitor
 from tests.support.site import copy_of_checkout
 from tests.support.vps import ENGINE_DATA
 
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 
 CLONE = f"git clone --quiet {datacentre.ADDRESS} shop"
 SHOP = "/root/shop"
+BACKUP, MOVING = "backup-and-restore.md", "volume-migration.md"
+ELSEWHERE = "To another server"
+IMAGE = "sed -n s/^APP_IMAGE=//p .env"
+BUILT_IN_A_SECOND = """git clone --quiet {address} /tmp/quick && cd /tmp/quick
+echo 'FROM {image}
+ARG RELEASE INPUTS
+ENV RELEASE=$RELEASE
+LABEL inputs="$INPUTS"' > Dockerfile
+git -c user.name=test -c user.email=test@example.com commit --quiet --all --message=Quick
+git push --quiet"""
 VISITS = """for _ in $(seq 80); do
 curl --silent --output /dev/null --write-out '%{http_code}\\n' --max-time 30 127.0.0.1:3000/api/health
 sleep 0.1
@@ -37,7 +47,7 @@ EVERYTHING = f"{CONTAINERS}; docker images --quiet | sort; docker network ls --f
 
 @dataclass(frozen=True)
 class Followed:
-    """A server on which the README was followed, and what was published before its last block."""
+    """A server on which the README was followed, and what was published before its last blocks."""
 
     vps: Vps
     title: str
@@ -47,9 +57,9 @@ class Followed:
 
 @pytest.fixture(scope="module")
 def followed(rent: Callable[[System], Vps]) -> Followed:
-    """Type every block of the README; before the last one, publish and upload something."""
-    *until_it_runs, down_and_up = readme.runnable("vps")
-    assert down_and_up.split() == ["./stop.sh", "./deploy.sh"]
+    """Type every block of the README; before the last two, publish and upload something."""
+    *until_it_runs, down_and_up, backup = readme.runnable("vps")
+    assert [*down_and_up.split(), backup.split()[0]] == ["./stop.sh", "./deploy.sh", "./backup.sh"]
     vps, where, picture = rent(datacentre.FRESH), ".", visitor.picture()
     for block in until_it_runs:
         where = _type(vps, block, where)
@@ -58,7 +68,8 @@ def followed(rent: Callable[[System], Vps]) -> Followed:
         editor = visitor.editor(site, email="you@example.com")
         editor.publish("Written on a VPS")
         file = editor.upload("red.png", picture)
-    _type(vps, down_and_up, where)
+    _type(vps, down_and_up + backup, where)
+    vps.says("echo TRIAL_SECONDS=1 >> .env", directory=where)
     return Followed(vps, "Written on a VPS", file, picture)
 
 
@@ -108,6 +119,17 @@ def old(rent: Callable[[System], Vps]) -> Vps:
     return vps
 
 
+@pytest.fixture(scope="module")
+def new_server(followed: Followed, old: Vps) -> Vps:
+    """Give another server, that reaches the one with the site, and need not build its image for a minute."""
+    there, image = followed.vps, followed.vps.says(IMAGE, directory=SHOP).strip()
+    old.learn_of(there, "your-server", "old-server")
+    old.says(f"ssh root@old-server docker save {image} | docker load")
+    old.says(BUILT_IN_A_SECOND.format(address=datacentre.ADDRESS, image=image))
+    old.says(f"rm -rf {SHOP}")
+    return old
+
+
 def test_without_python3_venv_a_deploy_is_refused_and_leaves_nothing_behind(
     rent: Callable[[System], Vps], tmp_path: Path
 ) -> None:
@@ -125,13 +147,26 @@ def test_without_python3_venv_a_deploy_is_refused_and_leaves_nothing_behind(
 def test_whoever_follows_the_readme_on_a_bare_vps_has_a_site_whose_data_outlives_a_stop(
     followed: Followed,
 ) -> None:
-    with followed.vps.visited("shop") as site:
-        posts = site.get("/api/posts").json()["docs"]
-        assert [post["title"] for post in posts] == [followed.title]
-        assert site.get(followed.file).content == followed.picture
-        assert site.get("/admin/login").ok
+    _has_all_of(followed, followed.vps)
+    followed.vps.says("curl --fail --silent 127.0.0.1:3000/admin/login")
     env = followed.vps.says("cat .env.production", directory=SHOP)
     assert "\nNEXT_PUBLIC_SERVER_URL=https://shop.example.com\n" in env
+
+
+def test_a_backup_brings_everything_back_after_the_volumes_were_deleted(followed: Followed) -> None:
+    vps = followed.vps
+    archive = vps.says("./backup.sh", directory=SHOP).splitlines()[-1]
+    told = vps.says("docker compose down --volumes && ./restore.sh --yes", directory=SHOP)
+    assert told.splitlines()[-1] == archive
+    _has_all_of(followed, vps)
+
+
+def test_an_archive_is_read_by_hand_with_tar_python_and_sha256sum(followed: Followed) -> None:
+    vps = followed.vps
+    vps.says("apt-get install --yes zstd")
+    (by_hand,) = readme.runnable("vps", readme.sections(BACKUP)["Look into an archive by hand"])
+    told = vps.says(by_hand, directory=SHOP).splitlines()
+    assert told == ["database/payload.db: OK", f"media/{followed.file.split('/')[-1]}: OK", "(1,)"]
 
 
 def test_a_deploy_of_new_settings_fails_no_visitor_and_keeps_the_gate(followed: Followed) -> None:
@@ -188,6 +223,29 @@ def test_with_300_mb_of_disk_one_error_says_how_much_is_free_and_nothing_is_made
     assert small_disk.says(FILES, directory=SHOP) == before
 
 
+@pytest.mark.parametrize("step", ["Fill new volumes", "Health, from inside"])
+def test_an_engine_that_stops_in_the_middle_of_a_restore_leaves_what_resume_makes_good(
+    step: str, followed: Followed
+) -> None:
+    vps = followed.vps
+    vps.says("echo TRIAL_SECONDS=1 >>.env\n./backup.sh", directory=SHOP)
+    with vps.visited("shop") as site:
+        visitor.editor(site, email="you@example.com").publish("Written after the backup")
+        before = contents.of(site)
+    volumes = vps.says("docker volume ls --quiet | sort")
+    done = vps.run(f"{_stopping_at(step)} &\n./restore.sh --yes", directory=SHOP)
+    assert done.returncode in (11, 21), done.stderr
+    assert "Traceback" not in done.stderr
+    vps.start_engine()
+    assert f'was broken off at "{step}"' in vps.run("bin/inv status", directory=SHOP).stderr
+    vps.says("bin/inv resume", directory=SHOP)
+    _is_healthy(vps)
+    with vps.visited("shop") as site:
+        assert contents.of(site) == before
+    assert vps.says("docker volume ls --quiet | sort") == volumes
+    assert "nothing is unfinished" in vps.run("bin/inv resume", directory=SHOP).stderr
+
+
 def test_an_engine_that_is_too_old_is_refused_and_nothing_is_touched(old: Vps) -> None:
     look = f"{FILES}; {INSTALLED}; {EVERYTHING}"
     before = old.says(look, directory=SHOP)
@@ -208,11 +266,49 @@ def test_provision_replaces_an_engine_that_is_too_old(old: Vps) -> None:
     assert old.says("bin/inv status", directory=SHOP).startswith("site       shop\n")
 
 
+def test_archives_are_copied_away_closed_to_others(new_server: Vps) -> None:
+    (copying,) = readme.runnable("elsewhere", readme.sections(BACKUP)["Away from the server"])
+    _type(new_server, copying, ".")
+    modes = new_server.says("find shop-backups -printf '%m %y\\n' | sort -u").splitlines()
+    assert modes == ["600 f", "700 d"]
+
+
+def test_whoever_follows_the_document_moves_the_site_to_another_server(
+    followed: Followed, new_server: Vps
+) -> None:
+    there, section = followed.vps, readme.sections(MOVING)[ELSEWHERE]
+    getting_ready, moving = readme.runnable("new_server", section)
+    where = _type(new_server, getting_ready, ".")
+    assert where == SHOP
+    new_server.says("echo TRIAL_SECONDS=1 >> .env", directory=where)
+    for block in readme.runnable("old_server", section):
+        _type(there, block, SHOP)
+    _type(new_server, moving, where)
+    _has_all_of(followed, new_server)
+    there.says("./deploy.sh", directory=SHOP)  # the way back
+
+
+def _has_all_of(followed: Followed, vps: Vps) -> None:
+    with vps.visited("shop") as site:
+        posts = site.get("/api/posts").json()["docs"]
+        assert [post["title"] for post in posts] == [followed.title]
+        assert site.get(followed.file).content == followed.picture
+
+
 def _type(vps: Vps, block: str, where: str) -> str:
     """Type a block as it stands, with a password for what asks; return where one is afterwards."""
     done = vps.run(f"{block}\npwd", directory=where, stdin=f"{visitor.PASSWORD}\n")
     assert done.returncode == 0, f"{block}\n{done.stderr}"
     return done.stdout.splitlines()[-1]
+
+
+def _stopping_at(step: str) -> str:
+    """Build lines that stop the engine when an operation has come to a step."""
+    reached = f"""grep --quiet '"step": "{step}"' .stack/journal 2>/dev/null"""
+    engine = "$(cat /var/run/docker.pid)"
+    return (
+        f"(until {reached}; do sleep 0.01; done; kill {engine}; while kill -0 {engine}; do sleep 0.1; done)"
+    )
 
 
 def _is_healthy(vps: Vps) -> None:

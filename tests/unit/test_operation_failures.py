@@ -121,7 +121,7 @@ def test_where_the_way_back_fails_both_reasons_are_told_and_the_journal_stays(sh
     failure = shop.failing(FAILURE, serving=True)
     assert isinstance(failure, Broken)
     assert failure.why.startswith(f"{FAILURE.what}: {FAILURE.why}; then: the containers could not be started")
-    assert "bin/inv resume" in failure.fix
+    assert "./deploy.sh" in failure.fix
     assert shop.history["code"] == 21
     left = journal.read(shop.site)
     assert left

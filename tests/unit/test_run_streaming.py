@@ -102,7 +102,7 @@ def test_a_process_that_does_not_end_with_its_input_is_ended(
     monkeypatch: pytest.MonkeyPatch, heirs: Heirs
 ) -> None:
     monkeypatch.setattr(run, "GRACE", 0.05)
-    with pytest.raises(subprocess.TimeoutExpired), run.streaming(STUBBORN) as streams:
+    with pytest.raises(Refused, match="does not end"), run.streaming(STUBBORN) as streams:
         streams.output.readline()
     assert heirs.are_gone()
 

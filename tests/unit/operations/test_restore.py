@@ -96,7 +96,7 @@ def test_an_archive_of_another_site_is_refused_and_the_way_to_mean_it_told(
     with pytest.raises(Rejected, match="is of another site: museum") as refusal:
         judge(site, told, Wish(), FULL, site="museum")
     assert refusal.value.code == 23
-    assert refusal.value.why == "this one is shop"
+    assert refusal.value.why == "one of shop is wanted"
     assert "--from-site museum" in refusal.value.fix
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 ROOT = Path(errors.__file__).resolve().parents[1]
 HOLE = "…"
 WARNING = "warning"
-KINDS = {kind.__name__: str(kind.exit_code) for kind in errors.Failure.__subclasses__()}
+FAILURES: list[type[errors.Failure]] = [*errors.Failure.__subclasses__(), errors.Newer]
+KINDS = {kind.__name__: str(kind.exit_code) for kind in FAILURES}
 INVALID = KINDS["Invalid"]
 LEVELS = {"ERROR": INVALID, "WARNING": WARNING}
 Function = ast.FunctionDef
