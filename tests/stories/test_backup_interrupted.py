@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import archive
-from stack.engine import containers
+from stack import archive, recovery, settings
+from stack.engine import containers, objects
+from stack.journal import Entry
 from tests.support import archived, visitor
 
 if TYPE_CHECKING:
@@ -149,3 +150,14 @@ def test_a_container_that_goes_by_itself_is_no_trouble(site: Site, engine: Docke
             for removal in [pool.submit(containers.remove_beside, engine, site.name) for _ in range(4)]:
                 removal.result()
         assert containers.beside(engine, site.name, "reader") == []
+
+
+def test_a_volume_that_a_container_still_has_is_removed_when_that_is_gone(
+    site: Site, engine: DockerClient
+) -> None:
+    """An engine goes on making the container that was asked for, when whoever asked is killed."""
+    now, volume = settings.load(site.root), f"{site.name}_scratch"
+    using = ("docker", "run", "--rm", "--detach", "--init", "--network", "none", "--volume", f"{volume}:/mnt")
+    assert site.run(*using, now.app_image, "sleep", "2").returncode == 0
+    recovery.tidied(engine, now, Entry("id", "backup", "2026-11-23T05:15:58Z", 1, volumes=(volume,)))
+    assert not objects.volume_exists(engine, volume)
