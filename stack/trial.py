@@ -68,7 +68,7 @@ def _steady(client: DockerClient, site: Settings, container: Container) -> float
         raise Refused(
             "the trial failed: the release does not work on this data",
             why=f"its health route answers {told.answers[-1]}" if told.answers else told.said,
-            fix="read what the application said, above",
+            fix="the site is as it was; read what the application said, above",
             detail=_said(client, site, container),
         )
     return told.first

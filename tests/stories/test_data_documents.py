@@ -113,10 +113,9 @@ def test_whoever_follows_the_document_backs_up_restores_and_goes_back(reader: Re
     (verified,) = reader.types(BACKUP, "What it proves, and what not")
     assert len(verified.stdout.splitlines()) == 5
 
-    whole, in_parts = reader.types(BACKUP, "Restore")
+    (restored,) = reader.types(BACKUP, "Restore")
+    assert restored.stdout.count("\n") == 1
     assert before.is_all_of(site)
-    assert whole.stdout.count("\n") == 1
-    assert in_parts.stdout.count("\n") == 3
 
     reader.types(BACKUP, "The old volumes")
     assert before.is_all_of(site)
@@ -165,6 +164,7 @@ def _move_in(reader: Reader, kind: str) -> None:
     for block in (stop, copy):
         reader.types_block(block)
     again = reader.tries_block(copy)
-    assert (again.returncode, "File exists" in again.stderr) == (1, True), again.stderr
+    assert again.returncode == 1
+    assert re.search(r"payload\.db': File exists", again.stderr)
     for block in (prove, clean):
         reader.types_block(block)

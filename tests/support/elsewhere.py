@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+PATIENCE = 60  # seconds until it answers
+
+
 @dataclass(frozen=True)
 class OldSite:
     """What its visitors see, and where its Compose file is."""
@@ -23,7 +27,11 @@ class OldSite:
     directory: Path
 
     def start(self) -> None:
-        _compose(self.directory, "up", "--detach", "--wait")
+        _compose(self.directory, "up", "--detach")
+        deadline = time.monotonic() + PATIENCE
+        while not self.visible.is_healthy():
+            assert time.monotonic() < deadline, "the old site does not answer"
+            time.sleep(0.2)
 
 
 @contextmanager
