@@ -164,6 +164,8 @@ class Site:
         shutil.copy(CHECKOUT / "docker-compose.yml", self.root)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
         mine = f"label=com.docker.compose.project={self.name}"
+        if beside := self.run("docker", "ps", "--all", "--quiet", "--filter", mine).stdout.split():
+            self.run("docker", "rm", "--force", *beside)  # left by a story that failed
         if volumes := self.run("docker", "volume", "ls", "--quiet", "--filter", mine).stdout.split():
             self.run("docker", "volume", "rm", *volumes)  # those that a restore has left behind
         if images := self.images():
