@@ -157,6 +157,7 @@ def test_a_volume_that_a_container_still_has_is_removed_when_that_is_gone(
 ) -> None:
     """An engine goes on making the container that was asked for, when whoever asked is killed."""
     now, volume = settings.load(site.root), f"{site.name}_scratch"
+    site.run("docker", "volume", "create", "--label", f"{containers.PROJECT}={site.name}", volume)
     using = ("docker", "run", "--rm", "--detach", "--init", "--network", "none", "--volume", f"{volume}:/mnt")
     assert site.run(*using, now.app_image, "sleep", "2").returncode == 0
     recovery.tidied(engine, now, Entry("id", "backup", "2026-11-23T05:15:58Z", 1, volumes=(volume,)))
