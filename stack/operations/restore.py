@@ -63,6 +63,7 @@ def restore(root: Path, wish: Wish) -> None:
     site = settings.load(root)
     with engine.connected() as client, operation.begun(client, site, "restore") as restoring:
         preflight.machine(client, site)
+        preflight.place(client, site)
         env = environment.checked(site, warn=console.warn)
         preflight.files(client, site, env)
         data.one_writer(client, site)
