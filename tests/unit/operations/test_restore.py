@@ -228,8 +228,10 @@ def test_what_becomes_of_the_uploads_is_told_where_the_archive_has_none(
 
 
 def test_who_wants_the_database_alone_is_told_nothing_of_uploads(
-    shop: Shop, archive: Path, capsys: pytest.CaptureFixture[str]
+    shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    path = backups.directory(shop.site) / NAME
+    archived.write(path, {"database/payload.db": b"pages\n"}, media=False)
     put_back(shop, Wish(db_only=True, yes=True))
     assert "uploads" not in capsys.readouterr().err
 
