@@ -138,6 +138,8 @@ def _put_back(
         manifest = backups.verify(site, path, step)
         step.say(f"{path.name} is sound")
     _accept(site, wish, manifest, path, before)
+    if not (manifest.media or wish.db_only):
+        _tell_of_missing_media(client, there, path)
     if before and not wish.media_only and not wish.yes and dict(before.rows) != dict(manifest.rows):
         console.progress("it differs from what is there now:")
         _tell_changes(before.rows, manifest.rows)
@@ -178,6 +180,16 @@ def _accept(site: Settings, wish: Wish, manifest: Manifest, path: Path, before: 
             f"{path.name} holds an empty database",
             why=f"the site has {full} rows of content; they would be gone",
             fix="choose another archive: `bin/inv backups`",
+        )
+
+
+def _tell_of_missing_media(client: DockerClient, there: Place, path: Path) -> None:
+    """Tell what becomes of the uploads with an archive that has none."""
+    if objects.volume_exists(client, there.media_volume):
+        console.warn(f"{path.name} was made with --db-only: the uploads stay as they are now")
+    else:
+        console.warn(
+            f"{path.name} was made with --db-only, and there are no uploads here: the site will have none"
         )
 
 
