@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from stack import console, errors, journal, lock, records, recovery, report, settings, signals
-from stack.engine import containers
 from stack.errors import Broken, Failure, Refused, Undone, Untrusted
 from stack.journal import Entry
 
@@ -73,7 +72,6 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
     with lock.held(site, name):
         _is_as_read(site)
         recovery.earlier(client, site)
-        containers.remove_beside(client, site.site)  # what an engine still made for a client that was ended
         now = datetime.now(timezone.utc)
         operation = Operation(
             site,
