@@ -36,12 +36,13 @@ class Known:
 
 @dataclass(frozen=True)
 class Backup:
-    """One archive. ``size`` is in bytes; ``release`` is empty where its manifest cannot be read."""
+    """One archive. ``size`` is in bytes; without a readable manifest ``release`` is empty, ``media`` None."""
 
     path: Path
     created: datetime
     size: int
     release: str
+    media: bool | None
     known: Known
 
     @property
@@ -156,10 +157,11 @@ def _created(site: Settings, name: str) -> datetime | None:
 
 def _backup(path: Path, created: datetime, known: dict[str, Any]) -> Backup:
     try:
-        release = archive.manifest_of(path).release
+        told = archive.manifest_of(path)
+        release, media = told.release, told.media
     except Rejected:
-        release = ""
-    return Backup(path, created, path.stat().st_size, release, _known(path, known))
+        release, media = "", None
+    return Backup(path, created, path.stat().st_size, release, media, _known(path, known))
 
 
 def _known(path: Path, all_known: dict[str, Any]) -> Known:

@@ -54,13 +54,10 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
     if entry.serving is None:
         return failure
     state = "up and healthy" if entry.serving else "down, as it was"
-    data = "on the new data" if _is_done(site, entry) else "its data as before"
-    return Undone(
-        f"{failure.what}; the site is {state}, {data}",
-        why=failure.why,
-        fix=failure.fix,
-        detail=failure.detail,
-    )
+    told = {"why": failure.why, "fix": failure.fix, "detail": failure.detail}
+    if _is_done(site, entry):
+        return Broken(f"{failure.what}; the site is {state}, on the new data", **told)
+    return Undone(f"{failure.what}; the site is {state}, its data as before", **told)
 
 
 def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:

@@ -24,7 +24,7 @@ def listed(root: Path, *, as_json: bool) -> None:
     if as_json:
         console.result_json(found)
     elif found:
-        rows = [("archive", "age", "size", "verified", "proven", "release"), *map(_row, found)]
+        rows = [("archive", "age", "size", "holds", "verified", "proven", "release"), *map(_row, found)]
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
         for row in rows:
             console.result(
@@ -74,6 +74,7 @@ def _facts(backup: Backup) -> dict[str, object]:
         "age": _since(backup.created),
         "size": backup.size,
         "release": backup.release or None,
+        "media": backup.media,
         "verified": backup.verified or None,
         "damaged": backup.damaged,
         "proven": backup.known.proven or None,
@@ -85,10 +86,17 @@ def _row(facts: dict[str, object]) -> tuple[str, ...]:
         Path(str(facts["archive"])).name,
         sizes.age(facts["age"]),
         sizes.human(facts["size"]),
+        _holds(facts["media"]),
         "DAMAGED" if facts["damaged"] else _ago(facts["verified"]),
         _ago(facts["proven"]),
         str(facts["release"] or "-"),
     )
+
+
+def _holds(media: object) -> str:
+    if media is None:
+        return "-"
+    return "all" if media else "database"
 
 
 def _ago(time: object) -> str:

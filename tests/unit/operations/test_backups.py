@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 CONTENT = b"a database" * 100
 
 
-def made(site: Settings, *, ago: timedelta, random: str = "0123abcd") -> Path:
+def made(site: Settings, *, ago: timedelta, media: bool = True) -> Path:
     created = datetime.now(timezone.utc) - ago
-    path = backups.directory(site) / backups.name(site, f"{created:{backups.STAMP}}-{random}")
+    path = backups.directory(site) / backups.name(site, f"{created:{backups.STAMP}}-0123abcd")
     member = Member(DATABASE, len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     told = Manifest(
         site=site.site,
@@ -37,7 +37,7 @@ def made(site: Settings, *, ago: timedelta, random: str = "0123abcd") -> Path:
         user_version=0,
         migrations=(),
         rows={"payload_migrations": 0},
-        media=True,
+        media=media,
         members=(member,),
     )
     with archive.Writer(path, created=created) as writer:
@@ -59,12 +59,22 @@ def test_the_list_fits_a_terminal_and_tells_what_is_known_of_each(
     backups.remember(site, old, sound=True, proven=True)
     listed(site.root, as_json=False)
     head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split() == ["archive", "age", "size", "verified", "proven", "release"]
+    assert head.split() == ["archive", "age", "size", "holds", "verified", "proven", "release"]
     assert first.split()[:3] == [new.name, "5", "min"]
-    assert first.split()[-3:] == ["never", "never", "20261123T055743Z-a1b2c3d"]
+    assert first.split()[-4:] == ["all", "never", "never", "20261123T055743Z-a1b2c3d"]
     assert second.split()[:3] == [old.name, "3", "d"]
     assert second.count(" s ago") == 2
     assert max(map(len, (head, first, second))) <= 120
+
+
+def test_an_archive_of_the_database_alone_is_listed_as_such(
+    site: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made(site, ago=timedelta(0), media=False)
+    listed(site.root, as_json=False)
+    assert capsys.readouterr().out.splitlines()[1].split()[5] == "database"
+    listed(site.root, as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["media"] is False
 
 
 def test_the_list_for_scripts_has_times_in_utc_and_null_for_never(

@@ -209,6 +209,33 @@ def test_what_is_put_back_is_on_new_volumes_and_the_rest_where_it_was(
     assert tuple(told) == expected
 
 
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        (True, "the uploads stay as they are now"),
+        (False, "there are no uploads here: the site will have none"),
+    ],
+)
+def test_what_becomes_of_the_uploads_is_told_where_the_archive_has_none(
+    there: bool, told: str, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = backups.directory(shop.site) / NAME
+    archived.write(path, {"database/payload.db": b"pages\n"}, media=False)
+    if not there:
+        (shop.world.here / "volumes").unlink()
+    put_back(shop)
+    assert re.search(f"warning: {NAME} was made with --db-only.*{told}", capsys.readouterr().err)
+
+
+def test_who_wants_the_database_alone_is_told_nothing_of_uploads(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = backups.directory(shop.site) / NAME
+    archived.write(path, {"database/payload.db": b"pages\n"}, media=False)
+    put_back(shop, Wish(db_only=True, yes=True))
+    assert "uploads" not in capsys.readouterr().err
+
+
 # --- failing -----------------------------------------------------------------------------------
 
 
