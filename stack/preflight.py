@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 
 def machine(client: DockerClient, site: Settings) -> None:
-    """Refuse what this machine cannot do, before a file is written or a container touched."""
+    """Refuse a Compose that is too old, and what belongs to another directory."""
     _compose_is_new_enough()
     name_is_ours(client, site)
+
+
+def place(client: DockerClient, site: Settings) -> None:
+    """Refuse what the site would not find here: its port, a network, room."""
     _port_is_ours(client, site)
     objects.usable_network(client, site.proxy_network)
     disk.need(disk.CHECKOUT, str(site.root), "for the settings of this site")

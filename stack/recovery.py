@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from stack.journal import Entry
     from stack.settings import Settings
 
+PATIENCE = 10  # seconds
+INTERVAL = 0.2
+
 
 def earlier(client: DockerClient, site: Settings) -> Entry | None:
     """Make good what an operation left that was killed; return it, or None where there is none.
@@ -51,13 +54,11 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
     if entry.serving is None:
         return failure
     state = "up and healthy" if entry.serving else "down, as it was"
-    data = "on the new data" if _is_done(site, entry) else "its data as before"
-    return Undone(
-        f"{failure.what}; the site is {state}, {data}",
-        why=failure.why,
-        fix=failure.fix,
-        detail=failure.detail,
-    )
+    if _is_done(site, entry):
+        what = f"{failure.what}; the site is {state}, on the new data"
+        return Broken(what, why=failure.why, fix=failure.fix, detail=failure.detail)
+    what = f"{failure.what}; the site is {state}, its data as before"
+    return Undone(what, why=failure.why, fix=failure.fix, detail=failure.detail)
 
 
 def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:
@@ -100,11 +101,25 @@ def proved(client: DockerClient, site: Settings) -> None:
 def tidied(client: DockerClient, site: Settings, entry: Entry) -> None:
     """Remove what the operation made and `.env` does not name, and end its journal."""
     for volume in set(entry.volumes) - _named(site):
-        objects.remove_volume(client, volume)
+        _remove(client, site, volume)
     for file in map(Path, entry.files):
         if file.exists():  # where nothing can be written, even what is not there cannot be removed
             file.unlink()
     journal.clear(site)
+
+
+def _remove(client: DockerClient, site: Settings, volume: str) -> None:
+    """Remove a volume. An engine goes on making the container that somebody asked for who was ended."""
+    deadline = time.monotonic() + PATIENCE
+    while why := objects.remove_volume(client, volume):
+        if time.monotonic() >= deadline:
+            raise Refused(
+                f"the volume {volume} cannot be removed",
+                why=why,
+                fix=f"remove what has it: `docker ps --all --filter volume={volume}`; then `bin/inv resume`",
+            )
+        time.sleep(INTERVAL)
+        containers.remove_beside(client, site.site)
 
 
 def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> None:

@@ -82,13 +82,17 @@ def capture(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    looking: bool = False,
 ) -> Result:
     """Run ``argv`` to its end and return what it said, whatever its exit code.
+
+    What is only ``looking`` does not hold the site's lock: where its parent is killed, nobody waits for it.
 
     ``env`` replaces the whole environment; ``timeout`` is in seconds and counts as exit code 124, as with
     coreutils' ``timeout``. A program that does not exist is :class:`Refused`.
     """
-    with _started(argv, cwd=cwd, env=env, stderr=subprocess.PIPE, **TEXT) as process:
+    kept = () if looking else _kept
+    with _started(argv, cwd=cwd, env=env, stderr=subprocess.PIPE, pass_fds=kept, **TEXT) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as late:
@@ -240,7 +244,9 @@ def _started(
 ) -> Iterator[subprocess.Popen[Any]]:
     """Start ``argv`` in a session of its own; where this process is interrupted, see it end too."""
     with _startable(argv, cwd), signals.deferred() as came:  # a process that nobody knows of cannot be ended
-        process = subprocess.Popen(argv, cwd=cwd, env=env, start_new_session=True, pass_fds=_kept, **how)
+        process = subprocess.Popen(
+            argv, cwd=cwd, env=env, start_new_session=True, **{"pass_fds": _kept, **how}
+        )
     with process:
         try:
             signals.deliver(came)

@@ -110,7 +110,8 @@ def probe(site: Settings, container: Container, *, limit: int, steady: int) -> A
     """Ask a container's health route from inside: until it answers, then ``steady`` seconds more."""
     script = (volumes.INSIDE / "probe.mjs").read_text()
     argv = ["node", "--input-type=module", "--eval", script, str(limit), str(steady)]
-    done = run.capture(compose.inside_of(container.id, argv), cwd=site.root, timeout=limit + steady * 6 + 30)
+    patience = limit + steady * 6 + 30
+    done = run.capture(compose.inside_of(container.id, argv), cwd=site.root, timeout=patience, looking=True)
     if not done.ok:
         return Answers(None, (), (done.err.strip().splitlines() or ["it has ended by itself"])[-1])
     told = json.loads(done.out)

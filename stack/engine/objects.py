@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 PROJECT = "com.docker.compose.project"
+CONFLICT = 409
 
 
 def ensure_network(client: DockerClient, name: str) -> bool:
@@ -73,10 +74,17 @@ def volume_exists(client: DockerClient, name: str) -> bool:
     return True
 
 
-def remove_volume(client: DockerClient, name: str) -> None:
-    """Remove a volume that no container has; one that is not there is fine."""
-    with translated(), suppress(NotFound):
-        client.volumes.get(name).remove()
+def remove_volume(client: DockerClient, name: str) -> str:
+    """Remove a volume; where a container has it, return what the engine says. One that is gone is fine."""
+    try:
+        with translated(leave=APIError), suppress(NotFound):
+            client.volumes.get(name).remove()
+    except APIError as refusal:
+        if refusal.status_code != CONFLICT:
+            with translated():
+                raise
+        return str(refusal.explanation or refusal)
+    return ""
 
 
 def volumes_called(client: DockerClient, purpose: str) -> dict[str, str]:

@@ -58,8 +58,9 @@ def deploy(root: Path, *, provision_first: bool = False) -> str:
 
 def _prepare(client: DockerClient, site: Settings) -> Candidate:
     """Do all that can be done while the site is as it was."""
-    data.check(client, site)
     preflight.machine(client, site)
+    data.check(client, site)
+    preflight.place(client, site)
     env = _environment_file(client, site)
     preflight.files(client, site, env)
     _network(client, site)

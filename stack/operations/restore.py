@@ -20,6 +20,7 @@ from stack import (
     operation,
     preflight,
     settings,
+    signals,
     switch,
     trial,
     volumes,
@@ -62,6 +63,7 @@ def restore(root: Path, wish: Wish) -> None:
     site = settings.load(root)
     with engine.connected() as client, operation.begun(client, site, "restore") as restoring:
         preflight.machine(client, site)
+        preflight.place(client, site)
         env = environment.checked(site, warn=console.warn)
         preflight.files(client, site, env)
         data.one_writer(client, site)
@@ -72,10 +74,18 @@ def restore(root: Path, wish: Wish) -> None:
             _undo(client, restoring, wish, there)
         else:
             _put_back(client, restoring, wish, there, before)
-        after = volumes.inspect(site, _now(site, there))
-        _tell_changes(before.rows if before else {}, after.rows)
-        _tell_of_the_way_back(client, restoring.entry.facts)
+        with signals.ignored():  # it is done
+            _tell(client, restoring, there, before)
     console.result(str(restoring.entry.facts["restored"]))
+
+
+def _tell(client: DockerClient, restoring: Operation, there: Place, before: Facts | None) -> None:
+    try:
+        after = volumes.inspect(restoring.site, _now(restoring.site, there))
+        _tell_changes(before.rows if before else {}, after.rows)
+    except Refused as trouble:  # of the summary, which takes nothing back
+        console.progress(f"  what changed could not be counted: {trouble.why}")
+    _tell_of_the_way_back(client, restoring.entry.facts)
 
 
 def _makes_sense(wish: Wish) -> None:

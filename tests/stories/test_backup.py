@@ -129,8 +129,8 @@ def test_the_archives_are_listed_with_what_is_known_of_each(site: Site) -> None:
     assert (newest["damaged"], newest["proven"]) == (False, None)
     told = site.inv("backups").stdout.splitlines()
     assert told[0].split() == ["archive", "age", "size", "holds", "verified", "proven", "release"]
-    assert path.name in told[1]
-    assert re.search(r" all +\d+ s ago +never ", told[1])
+    assert re.fullmatch(rf"{path.name}  .+ all +\d+ s ago +never +{newest['release']}", told[1])
+    assert newest["verified"] is not None
 
 
 def test_a_damaged_archive_is_told_and_shown_as_damaged(site: Site) -> None:
@@ -145,7 +145,7 @@ def test_a_damaged_archive_is_told_and_shown_as_damaged(site: Site) -> None:
     assert (every.returncode, first_named.returncode) == (23, 23)
     assert str(second) in every.stdout
     assert str(first) not in every.stdout + first_named.stdout
-    assert f"error: {first.name} is damaged" in every.stderr
+    assert f"error: {first.name} " in every.stderr
     told = {line.split()[0]: line for line in site.inv("backups").stdout.splitlines()}
     assert "DAMAGED" in told[first.name]
     assert "DAMAGED" not in told[second.name]

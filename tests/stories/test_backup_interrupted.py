@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import archive
-from stack.engine import containers
+from stack import archive, recovery, settings
+from stack.engine import containers, objects
+from stack.journal import Entry
 from tests.support import archived, visitor
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -66,8 +67,8 @@ def all_sound(site: Site, *, but: str = "nothing") -> bool:
     return True
 
 
-def broken_off(site: Site, step: str, how: signal.Signals) -> subprocess.Popen[str]:
-    """Send a signal to a backup that has just begun a step."""
+def broken_off(site: Site, step: str, how: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """Send a signal to a backup that has just begun a step; return how it ended."""
     journal = site.root / ".stack" / "journal"
     with site.starting("./backup.sh", "--drill") as process:
         while step_in(journal) != step:
@@ -78,7 +79,7 @@ def broken_off(site: Site, step: str, how: signal.Signals) -> subprocess.Popen[s
         out, told = process.communicate()
     assert out == ""
     assert "Traceback" not in told
-    return process
+    return subprocess.CompletedProcess([], process.returncode, out, told)
 
 
 def step_in(journal: Path) -> str:
@@ -89,8 +90,9 @@ def step_in(journal: Path) -> str:
 @pytest.mark.parametrize("step", STEPS)
 def test_ctrl_c_at_any_step_leaves_nothing(step: str, site: Site) -> None:
     before = archived.archives(site)
-    assert broken_off(site, step, signal.SIGINT).returncode == 130
-    assert archived.archives(site) == before
+    done = broken_off(site, step, signal.SIGINT)
+    assert done.returncode == 130, done.stderr
+    assert archived.archives(site).keys() == before.keys(), done.stderr
     assert not (site.root / ".stack" / "journal").exists()
 
 
@@ -148,3 +150,14 @@ def test_a_container_that_goes_by_itself_is_no_trouble(site: Site, engine: Docke
             for removal in [pool.submit(containers.remove_beside, engine, site.name) for _ in range(4)]:
                 removal.result()
         assert containers.beside(engine, site.name, "reader") == []
+
+
+def test_a_volume_that_a_container_still_has_is_removed_when_that_is_gone(
+    site: Site, engine: DockerClient
+) -> None:
+    """An engine goes on making the container that was asked for, when whoever asked is killed."""
+    now, volume = settings.load(site.root), f"{site.name}_scratch"
+    using = ("docker", "run", "--rm", "--detach", "--init", "--network", "none", "--volume", f"{volume}:/mnt")
+    assert site.run(*using, now.app_image, "sleep", "2").returncode == 0
+    recovery.tidied(engine, now, Entry("id", "backup", "2026-11-23T05:15:58Z", 1, volumes=(volume,)))
+    assert not objects.volume_exists(engine, volume)

@@ -29,7 +29,7 @@ THUMBNAILS = "select sizes_thumbnail_filename from media where sizes_thumbnail_f
 WITHOUT_WAL = "RUN --network=none sed -i 's/wal:!0/wal:!1/' $(grep -rl 'wal:!0' .next/server)"
 GROWING = """
 const fs = require('node:fs'), file = fs.openSync(process.env.MEDIA_DIR + '/growing.bin', 'a')
-fs.writeSync(file, Buffer.alloc(8 << 20))
+fs.writeSync(file, Buffer.alloc(64 << 20)) // reading it takes longer than a container may be made to pause
 console.log('it grows')
 while (fs.fstatSync(file).nlink) fs.writeSync(file, 'x')
 """

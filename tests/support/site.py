@@ -31,12 +31,12 @@ for (const [key, value] of Object.entries(process.env))
 TIMEOUT = 300  # seconds for one command; a build from nothing takes about 90
 
 
-VOLATILE = ("lock",)  # says who held it last
+RECORDS = ("lock", "history", "log", "reports")  # of `.stack`: what was tried, and how it ended
 
 
 @dataclass(frozen=True)
 class State:
-    """Containers with their starts, volumes with their births, files with their sums."""
+    """Containers with their starts, volumes with their births, files with their sums, but for records."""
 
     containers: str
     volumes: str
@@ -152,8 +152,12 @@ class Site:
         return {
             str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in ours
-            if path.name not in VOLATILE and "__pycache__" not in path.parts
+            if "__pycache__" not in path.parts and not self._is_a_record(path)
         }
+
+    def _is_a_record(self, path: Path) -> bool:
+        inside = path.relative_to(self.root).parts
+        return inside[0] == ".stack" and inside[1] in RECORDS
 
     def destroy(self) -> None:
         """Remove everything that carries the site's name, and nothing else."""
@@ -164,6 +168,8 @@ class Site:
         shutil.copy(CHECKOUT / "docker-compose.yml", self.root)
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", check=False)
         mine = f"label=com.docker.compose.project={self.name}"
+        if beside := self.run("docker", "ps", "--all", "--quiet", "--filter", mine).stdout.split():
+            self.run("docker", "rm", "--force", *beside)  # left by a story that failed
         if volumes := self.run("docker", "volume", "ls", "--quiet", "--filter", mine).stdout.split():
             self.run("docker", "volume", "rm", *volumes)  # those that a restore has left behind
         if images := self.images():

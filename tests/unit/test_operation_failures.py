@@ -109,7 +109,7 @@ def test_a_failure_after_dotenv_was_replaced_tells_the_new_data(shop: Shop) -> N
             envfile.write(shop.world.root / ".env", {"DB_VOLUME": "shop_payload-db-2"})
             raise FAILURE
 
-    with pytest.raises(Undone, match="the site is up and healthy, on the new data"):
+    with pytest.raises(Broken, match="the site is up and healthy, on the new data"):
         fails_at_the_end()
 
 
