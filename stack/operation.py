@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+LATE = 1.0  # seconds in which an engine makes the container that a client asked for before it was ended
 
 
 @dataclass
@@ -111,6 +112,8 @@ def _made_good(client: DockerClient, operation: Operation, trouble: BaseExceptio
         with _beside("what it made on the way is still there"):
             recovery.tidied(client, site, entry)
     else:
+        if isinstance(trouble, KeyboardInterrupt):
+            time.sleep(LATE)
         failure = recovery.after(client, site, entry, failure)
     console.record(str(failure))
     untouched = isinstance(trouble, KeyboardInterrupt) and not isinstance(failure, Undone | Broken)

@@ -54,11 +54,10 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
     if entry.serving is None:
         return failure
     state = "up and healthy" if entry.serving else "down, as it was"
+    told = {"why": failure.why, "fix": failure.fix, "detail": failure.detail}
     if _is_done(site, entry):
-        what = f"{failure.what}; the site is {state}, on the new data"
-        return Broken(what, why=failure.why, fix=failure.fix, detail=failure.detail)
-    what = f"{failure.what}; the site is {state}, its data as before"
-    return Undone(what, why=failure.why, fix=failure.fix, detail=failure.detail)
+        return Broken(f"{failure.what}; the site is {state}, on the new data", **told)
+    return Undone(f"{failure.what}; the site is {state}, its data as before", **told)
 
 
 def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from stack import backups, envfile, environment, recovery, settings
+from stack import backups, envfile, environment, operation, recovery, settings
 from tests.unit.support import archived, engine
 from tests.unit.support.programs import Programs
 from tests.unit.support.restoring import NAME
@@ -107,8 +107,9 @@ def world(
 
 @pytest.fixture
 def shop(world: World, client: DockerClient, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """Give a site that serves, on a machine where it is no use to wait for a volume."""
+    """Give a site that serves, on an engine that one need not wait for."""
     monkeypatch.setattr(recovery, "PATIENCE", 0)
+    monkeypatch.setattr(operation, "LATE", 0)
     world.has_deployed(OLD)
     (world.here / "volumes").touch()
     environment.create(settings.load(world.root), server_url="https://shop.example.com")
