@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import archive, atomic, ownership
+from stack import archive, atomic, console, ownership
 from stack.errors import Newer, Refused, Rejected
 from stack.meter import Meter
 
@@ -141,7 +141,10 @@ def remember(site: Settings, path: Path, *, sound: bool, proven: bool = False) -
     text = json.dumps({**kept, str(path.resolve()): asdict(known)}, indent=2) + "\n"
     site.state.mkdir(mode=0o700, exist_ok=True)  # on a new server nothing else may have run before
     ownership.hand_over(site.state)
-    atomic.replace(_note(site), text, mode=0o600)
+    try:
+        atomic.replace(_note(site), text, mode=0o600)
+    except OSError as trouble:  # of a note, which takes nothing back
+        console.progress(f"  it is not noted that {path.name} was read: {trouble.strerror}")
 
 
 def _created(site: Settings, name: str) -> datetime | None:

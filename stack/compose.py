@@ -69,6 +69,11 @@ def inside_of(container: str, argv: Sequence[str]) -> Argv:
     return ["docker", "exec", container, *argv]
 
 
+def remove(service: str) -> Argv:
+    """Stop and remove a service's container: Compose before 2.32 would keep it on its old volumes."""
+    return _compose("rm", "--stop", "--force", service)
+
+
 def create(service: str) -> Argv:
     """Make a service's container what the files say, without starting it."""
     return _compose("create", "--no-build", service)

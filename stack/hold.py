@@ -15,7 +15,7 @@ from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 from stack import compose, console, run, signals
-from stack.errors import Broken, Refused
+from stack.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -148,7 +148,7 @@ def pin(site: Settings) -> None:
 def unpin(site: Settings) -> None:
     """End what :func:`pin` began; where there is no pin, or no gate, there is nothing to do."""
     if trouble := _remove(site, PINNED):
-        raise Broken("the gate still holds requests", why=trouble, fix="`docker compose restart gate`")
+        raise Refused("the gate still holds requests", why=trouble, fix="`docker compose restart gate`")
 
 
 def is_held(site: Settings) -> bool:

@@ -55,8 +55,11 @@ class Operation:
         """Note something for the site's history."""
         self._write(facts={**self.entry.facts, **facts})
 
-    def touching(self, *, serving: bool) -> None:
-        """Note that from now on the site is not what it was; ``serving`` is whether it was up."""
+    def touching(self, *, serving: bool | None) -> None:
+        """Note that from now on the site is not what it was; ``serving`` is whether it was up.
+
+        None says that it is whole again.
+        """
         self._write(serving=serving)
 
     def _write(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Entry

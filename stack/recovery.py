@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, environment, errors, hold, journal, releases, settings, start
+from stack import compose, console, environment, errors, hold, journal, preflight, releases, settings, start
 from stack.engine import containers, objects
 from stack.errors import Broken, Failure, Refused, Undone
 
@@ -32,8 +33,17 @@ def earlier(client: DockerClient, site: Settings) -> Entry | None:
     entry = journal.read(site)
     if entry is None:
         return None
+    preflight.name_is_ours(client, site)  # a journal goes along with a copy of the checkout
     console.progress(f'{entry.operation} of {entry.began} was broken off at "{entry.step}"; making it good')
-    settle(client, site, entry)
+    try:
+        bring_back(client, site, entry)
+        tidied(client, site, entry)
+    except (Failure, OSError) as trouble:
+        raise Broken(
+            f"{entry.operation} of {entry.began} was broken off and could not be made good",
+            why=errors.of(trouble).why,
+            fix=f"mend that, then `bin/inv resume`; if all is as you want it, move {journal.path(site)} away",
+        ) from trouble
     ended = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     told = {"id": entry.id, "operation": entry.operation, "began": entry.began, "ended": ended}
     code = 0 if _is_done(site, entry) else 20
@@ -44,18 +54,20 @@ def earlier(client: DockerClient, site: Settings) -> Entry | None:
 def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) -> Failure:
     """Make good what this operation began before it failed; return the failure that tells how that went."""
     try:
-        settle(client, site, entry)
-        if entry.serving:
+        comes = bring_back(client, site, entry)
+        if comes:
             proved(client, site)
     except (Failure, OSError) as second:
         if entry.serving is not None:
             return _not_back(entry, failure, errors.of(second))
-        console.progress(f"  what it made on the way is still there: {errors.of(second).why}")
-    if entry.serving is None:
+        comes = False
+    _tidied_or_told(client, site, entry)
+    done = _is_done(site, entry)
+    if entry.serving is None and not done:
         return failure
-    state = "up and healthy" if entry.serving else "down, as it was"
+    state = "up and healthy" if comes else "down" if entry.serving is not None else "up"
     told = {"why": failure.why, "fix": failure.fix, "detail": failure.detail}
-    if _is_done(site, entry):
+    if done:
         return Broken(f"{failure.what}; the site is {state}, on the new data", **told)
     return Undone(f"{failure.what}; the site is {state}, its data as before", **told)
 
@@ -69,13 +81,15 @@ def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:
     )
 
 
-def settle(client: DockerClient, site: Settings, entry: Entry) -> None:
-    """Make the site what `.env` says now; whatever the operation made and `.env` does not name is removed."""
+def bring_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
+    """Make the site what `.env` says now, and end what was left beside it; tell whether it was brought up."""
     containers.remove_beside(client, site.site)
+    if entry.serving is None:
+        return False
     now = settings.load(site.root)
-    if entry.serving is not None:
-        _as_dotenv_says(client, now, serving=entry.serving)
-    tidied(client, now, entry)
+    comes = _as_dotenv_says(client, now, serving=entry.serving or _is_done(site, entry))
+    journal.write(site, replace(entry, serving=None))
+    return comes
 
 
 def up(client: DockerClient, site: Settings, step: Step) -> None:
@@ -95,6 +109,13 @@ def proved(client: DockerClient, site: Settings) -> None:
         raise Broken(
             "the site is up as `.env` says, and does not answer", why=failure.why, fix=failure.fix
         ) from failure
+
+
+def _tidied_or_told(client: DockerClient, site: Settings, entry: Entry) -> None:
+    try:
+        tidied(client, site, entry)
+    except (Failure, OSError) as trouble:
+        console.progress(f"  what it made on the way is still there: {errors.of(trouble).why}")
 
 
 def tidied(client: DockerClient, site: Settings, entry: Entry) -> None:
@@ -121,14 +142,21 @@ def _remove(client: DockerClient, site: Settings, volume: str) -> None:
         containers.remove_beside(client, site.site)
 
 
-def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> None:
-    with console.step(f"Back to {releases.of_image(site.app_image)}" if serving else "Down again") as step:
-        if serving:
+def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> bool:
+    """Bring the site up, or down where it was down or its data is gone; tell whether it is up."""
+    named = (site.db_volume, site.media_volume)
+    gone = [volume for volume in named if not objects.volume_exists(client, volume)]
+    if serving and gone:
+        console.warn(f"volume {gone[0]} is gone: the site stays down, it would begin empty")
+    comes = serving and not gone
+    with console.step(f"Back to {releases.of_image(site.app_image)}" if comes else "Down") as step:
+        if comes:
             # waits for a stop that was begun: what is still stopping looks as if it ran
-            start.perform(site, compose.stop("app"), step, "the application could not be stopped")
+            start.perform(site, compose.remove("app"), step, "the application could not be stopped")
             up(client, site, step)
         else:
             start.perform(site, compose.down(), step, "the containers could not be removed")
+    return comes
 
 
 def _is_done(site: Settings, entry: Entry) -> bool:

@@ -60,8 +60,8 @@ def to(client: DockerClient, operation: Operation, place: Place, expected: Facts
             step.say(_content(site, place, expected))
         with signals.ignored(), operation.step("Switch") as step:
             _switch(site, place)
-            now = settings.load(site.root)
-            recovery.up(client, now, step)
+            recovery.up(client, settings.load(site.root), step)
+            operation.touching(serving=None)  # from here on nothing has to be made good
     with signals.ignored():
         recovery.proved(client, site)
 
@@ -76,6 +76,8 @@ def _fresh(site: Settings) -> None:
 
 def _start(client: DockerClient, site: Settings, place: Place, step: Step) -> None:
     """Start a container that stays down when the engine comes back before it is proven."""
+    complaint = "the application could not be stopped"
+    start.perform(site, compose.remove("app"), step, complaint)
     start.perform(
         site,
         compose.create("app"),
@@ -85,7 +87,14 @@ def _start(client: DockerClient, site: Settings, place: Place, step: Step) -> No
         secrets=dict(environment.inspected(site).values),
     )
     containers.restart(client, site.site, "app", policy="no")
-    containers.start(client, containers.of_site(client, site.site, "app")[0])
+    container = containers.of_site(client, site.site, "app")[0]
+    if not {place.db_volume, place.media_volume} <= container.volumes:
+        raise Refused(
+            "the application could not be put on the new volumes",
+            why=f"Compose gave it {', '.join(sorted(container.volumes))}",
+            fix="upgrade Docker Compose",
+        )
+    containers.start(client, container)
 
 
 def _healthy(client: DockerClient, site: Settings) -> str:

@@ -44,6 +44,7 @@ class Container:
     pids_limit: int
     health_log: tuple[str, ...]
     env: Mapping[str, str]
+    volumes: frozenset[str]
 
     @property
     def running(self) -> bool:
@@ -240,4 +241,5 @@ def _seen(attrs: dict[str, Any]) -> Container:
         pids_limit=attrs["HostConfig"]["PidsLimit"] or 0,
         health_log=tuple(entry["Output"].strip() for entry in health.get("Log") or []),
         env=dict(pair.split("=", 1) for pair in config["Env"] if "=" in pair),
+        volumes=frozenset(mount["Name"] for mount in attrs["Mounts"] if mount["Type"] == "volume"),
     )

@@ -111,6 +111,7 @@ def _start(client: DockerClient, deploying: Operation, candidate: Candidate) -> 
             step.say(start.healthy(client, site))
         with signals.ignored():
             _record(site, candidate)
+            deploying.touching(serving=None)
     except BaseException as trouble:
         with signals.ignored():
             raise _undone(client, site, candidate, errors.of(trouble)) from trouble

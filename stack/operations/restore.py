@@ -14,6 +14,7 @@ from stack import (
     data,
     drill,
     environment,
+    errors,
     fill,
     journal,
     live,
@@ -27,7 +28,7 @@ from stack import (
 )
 from stack.engine import client as engine
 from stack.engine import objects
-from stack.errors import Refused, Rejected, Usage
+from stack.errors import Failure, Refused, Rejected, Usage
 from stack.fill import Source
 from stack.manifest import DATABASE
 from stack.volumes import Place
@@ -83,8 +84,8 @@ def _tell(client: DockerClient, restoring: Operation, there: Place, before: Fact
     try:
         after = volumes.inspect(restoring.site, _now(restoring.site, there))
         _tell_changes(before.rows if before else {}, after.rows)
-    except Refused as trouble:  # of the summary, which takes nothing back
-        console.progress(f"  what changed could not be counted: {trouble.why}")
+    except (Failure, OSError) as trouble:  # of the summary, which takes nothing back
+        console.progress(f"  what changed could not be counted: {errors.of(trouble).why}")
     _tell_of_the_way_back(client, restoring.entry.facts)
 
 
@@ -157,8 +158,9 @@ def _put_back(
             step.say(_outcome(told))
     restoring.telling(restored=str(path), **_moved(there, place))
     switch.to(client, restoring, place, expected)
-    if found:
-        backups.remember(site, path, sound=True, proven=True)
+    with signals.ignored():
+        if found:
+            backups.remember(site, path, sound=True, proven=True)
 
 
 def _accept(site: Settings, wish: Wish, manifest: Manifest, path: Path, before: Facts | None) -> None:
@@ -169,6 +171,12 @@ def _accept(site: Settings, wish: Wish, manifest: Manifest, path: Path, before: 
             f"{path.name} is of another site: {manifest.site}",
             why=f"one of {expected} is wanted",
             fix=f"if you mean it: `./restore.sh {path} --from-site {manifest.site}`",
+        )
+    if wish.media_only and before is None:
+        raise Refused(
+            "there is no database here that could stay",
+            why="with --media-only the site would begin with a new, empty one",
+            fix="restore all of it: `./restore.sh`",
         )
     if wish.media_only and not manifest.media:
         raise Rejected(
@@ -247,9 +255,22 @@ def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) 
                 why="somebody removed it, or there was none",
                 fix="restore an archive: `bin/inv backups`",
             )
+    data.one_writer(client, replace(site, db_volume=place.db_volume))
+    _not_migrated_since(site, there, place)
     _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['began']},")
     restoring.telling(restored=place.db_volume, **_moved(there, place))
     switch.to(client, restoring, place, None)
+
+
+def _not_migrated_since(site: Settings, there: Place, place: Place) -> None:
+    """Refuse to start a release on the only copy of older data that it would change."""
+    now, then = (set(volumes.inspect(site, at).migrations) for at in (there, place))
+    if newer := sorted(now - then):
+        raise Refused(
+            "the database was migrated since that restore",
+            why=f"the release would run {', '.join(newer)} on the only copy of the older data",
+            fix="restore an archive of that time, which is tried out first: `bin/inv backups`",
+        )
 
 
 def _moved(there: Place, place: Place) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stack import console, lock, recovery, settings
 from stack.engine import client as engine
+from stack.engine import containers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,6 @@ def resume(root: Path) -> None:
     site = settings.load(root)
     with engine.connected() as client, lock.held(site, "resume", patience=PATIENCE):
         entry = recovery.earlier(client, site)
-        if entry and entry.serving:
+        if entry and containers.of_site(client, site.site, "app"):
             recovery.proved(client, settings.load(root))
     console.progress(f"{entry.operation} of {entry.began} is made good" if entry else "nothing is unfinished")

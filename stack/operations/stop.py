@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 def stop(root: Path) -> None:
     """Stop the gate, then the application, and remove both containers; volumes and images stay."""
     site = settings.load(root)
-    with engine.connected() as client, operation.begun(client, site, "stop"):
+    with engine.connected() as client, operation.begun(client, site, "stop") as stopping:
         preflight.name_is_ours(client, site)
         if not containers.of_site(client, site.site):
             console.progress(f"{site.site} is not running")
             _tell_of_a_former_name(site)
             return
-        with signals.ignored(), console.step(f"Stop {site.site}") as step:
+        stopping.touching(serving=False)  # what is half down goes down
+        with signals.ignored(), stopping.step(f"Stop {site.site}") as step:
             start.perform(site, compose.stop("gate"), step, "the gate could not be stopped")
             start.perform(site, compose.down(), step, "the containers could not be removed")
 

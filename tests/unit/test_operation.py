@@ -179,7 +179,7 @@ def test_what_a_killed_operation_left_is_made_good_before_the_next_begins(shop: 
     journal.write(shop.site, entry)
     with shop.operating() as following:
         assert following.entry.serving is None
-        assert shop.world.ran() == ["stop", "up"]
+        assert shop.world.ran() == ["rm", "up"]
         assert shop.history["resumed"] is True
         assert shop.history["id"] == killed.id
     assert [told["code"] for told in journal.history(shop.site)] == [0, 20, 0]

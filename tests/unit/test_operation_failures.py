@@ -71,7 +71,7 @@ def test_a_failure_after_it_leads_back_and_says_so(shop: Shop) -> None:
     assert failure.what == f"{FAILURE.what}; the site is up and healthy, its data as before"
     assert (failure.why, failure.fix) == (FAILURE.why, FAILURE.fix)
     assert failure.__cause__ is FAILURE
-    assert shop.world.ran() == ["stop", "up"]
+    assert shop.world.ran() == ["rm", "up"]
     assert shop.world.live == OLD
     assert journal.read(shop.site) is None
     assert shop.history["code"] == 20
@@ -98,7 +98,7 @@ def test_a_signal_during_the_way_back_does_not_leave_it_half_done(shop: Shop) ->
 def test_a_site_that_was_down_is_down_again(shop: Shop) -> None:
     failure = shop.failing(FAILURE, serving=False)
     assert isinstance(failure, Undone)
-    assert failure.what.endswith("; the site is down, as it was, its data as before")
+    assert failure.what.endswith("; the site is down, its data as before")
     assert shop.world.ran() == ["down"]
 
 
@@ -107,6 +107,7 @@ def test_a_failure_after_dotenv_was_replaced_tells_the_new_data(shop: Shop) -> N
         with shop.operating(serving=True) as restoring:
             restoring.telling(to_db="shop_payload-db-2")
             envfile.write(shop.world.root / ".env", {"DB_VOLUME": "shop_payload-db-2"})
+            shop.world.docker.answers["GET /volumes/shop_payload-db-2"] = {"Name": "there"}
             raise FAILURE
 
     with pytest.raises(Broken, match="the site is up and healthy, on the new data"):
@@ -188,7 +189,7 @@ def test_a_report_that_cannot_be_made_keeps_nobody_from_the_way_back(shop: Shop)
     shop.world.docker.answers["GET /containers/app0ff27c883dfb/logs"] = Reply(200, "\x01\0\0\0\0\0\0\x09cut")
     shop.world.docker.answers["GET /info"] = Reply(200, "{}", {"Content-Type": "application/json"})
     assert isinstance(shop.failing(FAILURE, serving=True), Undone)
-    assert shop.world.ran() == ["stop", "up"]
+    assert shop.world.ran() == ["rm", "up"]
 
 
 def test_an_engine_that_goes_away_does_not_hide_the_first_failure(shop: Shop) -> None:

@@ -67,6 +67,7 @@ def test_a_healthy_container_is_understood() -> None:
         pids_limit=256,
         health_log=("",),
         env={"RELEASE": "20261122T181500Z-0123456789ab", "PAYLOAD_SECRET": "a=b"},
+        volumes=frozenset({"shop_payload-db", "shop_media-uploads"}),
     )
 
 

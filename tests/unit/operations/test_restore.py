@@ -266,7 +266,7 @@ def test_where_the_application_does_not_start_on_them_it_goes_back(shop: Shop, a
     with pytest.raises(Undone, match="the site is up and healthy, its data as before"):
         restore(shop.world.root, YES)
     assert shop.site.dotenv.read_bytes() == before
-    assert shop.world.ran()[-2:] == ["stop", "up"]
+    assert shop.world.ran()[-2:] == ["rm", "up"]
     assert shop.history["code"] == 20
 
 
@@ -274,7 +274,9 @@ def test_where_rows_are_gone_after_the_start_it_goes_back(shop: Shop, archive: P
     create = (shop.world.here / "docker").read_text()
     fewer = (shop.world.here / "facts").read_text().replace('"posts": 3', '"posts": 2')
     (shop.world.here / "fewer").write_text(fewer)
-    lossy = f"""" compose create "*) cp '{shop.world.here}/fewer' "{shop.world.here}/facts-$DB_VOLUME" ;;"""
+    here = shop.world.here
+    mounts = f"echo $DB_VOLUME $MEDIA_VOLUME >{here}/mounts"
+    lossy = f"""" compose create "*) {mounts}; cp '{here}/fewer' "{here}/facts-$DB_VOLUME" ;;"""
     (shop.world.here / "docker").write_text(create.replace('*" version "*)', f'{lossy}\n*" version "*)'))
     with pytest.raises(Undone, match="rows are gone from posts; the site is up and healthy"):
         restore(shop.world.root, YES)

@@ -74,10 +74,15 @@ def client_of(engine: Engine) -> Iterator[DockerClient]:
         client.close()
 
 
+KEYS = ("labels", "env", "image", "memory", "restarts", "mounts")
+MOUNTS = ("shop_payload-db", "shop_media-uploads")
+
+
 def container(service: str = "app", **changes: Any) -> dict[str, Any]:
     """Return what `docker inspect` says of a healthy container of the site `shop`, as far as it is read.
 
-    ``changes`` are keys of its ``State``, and ``labels``, ``env``, ``image``, ``memory``, ``restarts``.
+    ``changes`` are keys of its ``State``, and ``labels``, ``env``, ``image``, ``memory``, ``restarts``,
+    ``mounts``.
     """
     labels = {
         "com.docker.compose.oneoff": "False",
@@ -85,7 +90,7 @@ def container(service: str = "app", **changes: Any) -> dict[str, Any]:
         "com.docker.compose.service": service,
         "com.docker.compose.project.working_dir": "/srv/shop",
     }
-    taken = {key: changes.pop(key, None) for key in ("labels", "env", "image", "memory", "restarts")}
+    taken = {key: changes.pop(key, None) for key in KEYS}
     state = {
         "Status": "running",
         "Running": True,
@@ -102,6 +107,7 @@ def container(service: str = "app", **changes: Any) -> dict[str, Any]:
         "Id": f"{service}0ff27c883dfb",
         "Image": "sha256:dcb41b89d248",
         "RestartCount": taken["restarts"] or 0,
+        "Mounts": [{"Type": "volume", "Name": name, "RW": True} for name in taken["mounts"] or MOUNTS],
         "State": {**state, **changes},
         "HostConfig": {
             "Memory": 805306368 if taken["memory"] is None else taken["memory"],

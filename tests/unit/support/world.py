@@ -37,7 +37,8 @@ case " $* " in
 *" --format json "*) PATH="${{PATH#*:}}" exec docker "$@" ;;
 *" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
-*" up "*) touch '{here}/volumes'
+*" create "*) echo "$DB_VOLUME $MEDIA_VOLUME" >'{here}/mounts' ;;
+*" up "*) touch '{here}/volumes'; rm -f '{here}/mounts'
   printf %s "$APP_IMAGE" >'{here}/live'; [ ! -e '{here}/up-breaks' ] || exit 1 ;;
 *" down "*) rm -f '{here}/live' ;;
 esac
@@ -84,7 +85,16 @@ class World:
         bad = self.is_bad(self.live)
         labels = {"com.docker.compose.project.working_dir": directory or str(self.root)}
         state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
-        return engine.container(image=self.live, labels=labels, **state)
+        return engine.container(image=self.live, labels=labels, mounts=self.mounts, **state)
+
+    @property
+    def mounts(self) -> list[str]:
+        """The volumes of the application: those of `docker compose create`, else those of `.env`."""
+        file = self.here / "mounts"
+        if file.exists():
+            return file.read_text().split()
+        names = {"DB_VOLUME": "shop_payload-db", "MEDIA_VOLUME": "shop_media-uploads"}
+        return [self.dotenv.get(key, default) for key, default in names.items()]
 
     def has_snapshot(self, files: Mapping[str, bytes], *, journal_mode: str = "wal", **told: Any) -> None:
         """Let a backup get these files, the database first; ``told`` changes what is told of them."""
