@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from stack.volumes import Facts
 
-Rows = dict[str, int]
-
 
 @dataclass(frozen=True)
 class Wish:
@@ -72,7 +70,7 @@ def restore(root: Path, wish: Wish) -> None:
         there = Place(_image(client, site, env), live.database(env), site.db_volume, site.media_volume)
         before = _present(client, site, there)
         if wish.undo:
-            _undo(client, restoring, wish, there)
+            _undo(client, restoring, wish, there, before)
         else:
             _put_back(client, restoring, wish, there, before)
         with signals.ignored():  # it is done
@@ -236,7 +234,7 @@ def _outcome(told: trial.Trial) -> str:
     return f"answers after {told.first:.1f} s{migrated}"
 
 
-def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) -> None:
+def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place, before: Facts | None) -> None:
     """Go back to the volumes from before the last restore; those of now stay too."""
     site = restoring.site
     here = {"to_db": there.db_volume, "to_media": there.media_volume}
@@ -256,16 +254,17 @@ def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place) 
                 fix="restore an archive: `bin/inv backups`",
             )
     data.one_writer(client, replace(site, db_volume=place.db_volume))
-    _not_migrated_since(site, there, place)
+    if before:  # what cannot be read has not to be protected from an undo
+        _not_migrated_since(site, place, before)
     _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['began']},")
     restoring.telling(restored=place.db_volume, **_moved(there, place))
     switch.to(client, restoring, place, None)
 
 
-def _not_migrated_since(site: Settings, there: Place, place: Place) -> None:
+def _not_migrated_since(site: Settings, place: Place, before: Facts) -> None:
     """Refuse to start a release on the only copy of older data that it would change."""
-    now, then = (set(volumes.inspect(site, at).migrations) for at in (there, place))
-    if newer := sorted(now - then):
+    then = volumes.inspect(site, place).migrations
+    if newer := sorted(set(before.migrations) - set(then)):
         raise Refused(
             "the database was migrated since that restore",
             why=f"the release would run {', '.join(newer)} on the only copy of the older data",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stack import envfile, journal, recovery
-from stack.errors import Broken
+from stack.errors import Broken, Refused
 from stack.journal import Entry
 from stack.operations.resume import resume
 from tests.unit.support import engine
@@ -169,3 +169,29 @@ def test_a_site_that_is_up_and_does_not_answer_is_told_as_broken(shop: Shop) -> 
     shop.world.bad.append(OLD)
     with pytest.raises(Broken, match=r"the site is up as `\.env` says, and does not answer"):
         resume(shop.world.root)
+
+
+def test_a_site_whose_data_was_removed_since_does_not_begin_empty(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    left(shop, serving=True)
+    (shop.world.here / "volumes").unlink()
+    recovery.earlier(shop.client, shop.site)
+    assert shop.world.ran() == ["down"]
+    assert "the site stays down, it would begin empty" in capsys.readouterr().err
+
+
+def test_a_journal_in_a_copy_of_the_checkout_touches_nothing(shop: Shop) -> None:
+    left(shop, serving=True)
+    elsewhere = shop.world.container(directory="/srv/another")
+    shop.world.docker.answers["GET /containers/app0ff27c883dfb/json"] = elsewhere
+    with pytest.raises(Refused):
+        recovery.earlier(shop.client, shop.site)
+    assert shop.world.ran() == []
+    assert journal.read(shop.site)
+
+
+def test_a_site_that_was_down_and_is_proven_is_not_taken_down(shop: Shop) -> None:
+    left(shop, serving=False, facts={"to_db": "shop_payload-db", "to_media": "shop_media-uploads"})
+    recovery.earlier(shop.client, shop.site)
+    assert shop.world.ran() == ["rm", "up"]

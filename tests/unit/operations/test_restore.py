@@ -291,3 +291,20 @@ def test_a_database_that_is_no_use_any_more_can_be_replaced(
     told = capsys.readouterr().err
     assert "the present database is no use: it is corrupt: page 7" in told
     assert re.search(r"posts +0 -> 3 rows\n", told)
+
+
+def test_media_alone_are_not_put_beside_a_database_that_is_not_there(shop: Shop, archive: Path) -> None:
+    (shop.world.here / "volumes").unlink()
+    failure = refused(shop, replace(YES, media_only=True))
+    assert failure.what == "there is no database here that could stay"
+
+
+def test_a_compose_that_keeps_the_old_volumes_does_not_make_a_restore(shop: Shop, archive: Path) -> None:
+    script = (shop.world.here / "docker").read_text()
+    keeps = '*" create "*) echo "shop_payload-db shop_media-uploads" >'
+    (shop.world.here / "docker").write_text(
+        script.replace('*" create "*) echo "$DB_VOLUME $MEDIA_VOLUME" >', keeps)
+    )
+    with pytest.raises(Undone, match="the application could not be put on the new volumes"):
+        restore(shop.world.root, YES)
+    assert now(shop)[0] == "shop_payload-db"

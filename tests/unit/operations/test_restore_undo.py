@@ -97,3 +97,22 @@ def test_an_undo_has_to_be_confirmed_too(shop: Shop, archive: Path, monkeypatch:
     with pytest.raises(Usage, match="not restored"):
         restore(shop.world.root, Wish(undo=True))
     assert now(shop) == before
+
+
+def test_an_undo_to_data_that_the_release_would_migrate_is_refused(shop: Shop, archive: Path) -> None:
+    put_back(shop)
+    facts = (shop.world.here / "facts").read_text()
+    later = facts.replace('["20260101_000000"]', '["20260101_000000", "20260202_000000"]')
+    (shop.world.here / f"facts-{now(shop)[0]}").write_text(later)
+    before = now(shop)
+    with pytest.raises(Refused, match="the database was migrated since that restore") as refusal:
+        restore(shop.world.root, UNDO)
+    assert "20260202_000000" in refusal.value.why
+    assert now(shop) == before
+
+
+def test_an_undo_leaves_a_database_that_cannot_be_read(shop: Shop, archive: Path) -> None:
+    put_back(shop)
+    (shop.world.here / f"facts-{now(shop)[0]}").write_text('{"refused": "corrupt", "said": "page 2"}\n')
+    put_back(shop, UNDO)
+    assert now(shop) == ("shop_payload-db", "shop_media-uploads")
