@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from tests.support.vps import Vps
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="the updates under load in their long form")
+    parser.addoption("--table", metavar="FILE", help="write what the updates under load did to this file")
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[DockerClient]:
     """Give a client of the engine. Without one the test fails: nothing here can be shown without it."""

@@ -12,6 +12,7 @@ from tests.support.documented import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from docker import DockerClient
     from docker.models.networks import Network
@@ -40,13 +41,13 @@ def document() -> Document:
 
 
 @pytest.fixture(scope="session")
+def traefik(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return proxies.traefik_binary(tmp_path_factory.mktemp("traefik"))
+
+
+@pytest.fixture(scope="session")
 def scene(
-    engine: DockerClient,
-    street: Network,
-    authority: Authority,
-    document: Document,
-    tmp_path_factory: pytest.TempPathFactory,
+    engine: DockerClient, street: Network, authority: Authority, document: Document, traefik: Path
 ) -> Callable[[Site], Scene]:
     """Place a site where the proxies of the document can be put between it and the street."""
-    traefik = proxies.traefik_binary(tmp_path_factory.mktemp("traefik"))
     return lambda site: Scene(engine, site, street, authority, document, traefik)

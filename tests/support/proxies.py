@@ -37,7 +37,7 @@ PORT = 8080
 UNCHANGED = {"com.docker.network.bridge.enable_ip_masquerade": "false"}  # or a visitor loses his address
 PUBLIC = tuple(IPv4Network("203.0.113.0/24").subnets(new_prefix=27))  # for documentation: nobody has them
 AROUND_NGINX = """
-daemon off; pid /tmp/nginx.pid; error_log stderr; events {}
+daemon off; pid /tmp/nginx.pid; error_log stderr; events { worker_connections 8192; }
 http {
   access_log off; client_body_temp_path /tmp/b; proxy_temp_path /tmp/p; fastcgi_temp_path /tmp/f;
   uwsgi_temp_path /tmp/u; scgi_temp_path /tmp/s;
