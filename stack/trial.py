@@ -11,7 +11,7 @@ from stack.engine import containers
 from stack.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from docker import DockerClient
 
@@ -32,18 +32,21 @@ class Trial:
     facts: Facts
 
 
-def held(client: DockerClient, site: Settings, place: Place, before: Facts) -> Trial:
+def held(
+    client: DockerClient, site: Settings, place: Place, before: Facts, *, accepted: Sequence[str] = ()
+) -> Trial:
     """Let the release start on ``place``, migrate, and answer; compare its rows with those ``before``.
 
-    A release that does not answer, stops answering or loses rows is :class:`Refused`.
+    A release that does not answer, stops answering or loses rows is :class:`Refused`; of tables that are
+    ``accepted`` it may lose some.
     """
     container = _started(client, site, place)
     try:
         first = _steady(client, site, container)
         containers.stop(client, container)
         after = volumes.inspect(site, place)
-        if shrunk(before.rows, after.rows):
-            raise _lossy(before, after, _said(client, site, container))
+        if lost := [table for table in shrunk(before.rows, after.rows) if table not in accepted]:
+            raise _lossy(lost, before, after, _said(client, site, container))
         return Trial(first, after.migrations[len(before.migrations) :], after)
     finally:
         containers.remove_beside(client, site.site)
@@ -80,13 +83,12 @@ def _said(client: DockerClient, site: Settings, container: Container) -> str:
     return "--- the trial's last log lines\n" + envfile.redacted(logs, secrets)
 
 
-def _lossy(before: Facts, after: Facts, detail: str) -> Refused:
-    lost = shrunk(before.rows, after.rows)
+def _lossy(lost: list[str], before: Facts, after: Facts, detail: str) -> Refused:
     tables = ", ".join(f"{table} ({before.rows[table]} -> {after.rows.get(table, 0)})" for table in lost)
     return Refused(
         f"the trial failed: rows are gone from {tables}",
         why="the release removed them at its start",
-        fix="look at its migrations",
+        fix="look at its migrations; `./deploy.sh --accept-row-loss TABLE` takes what is meant so",
         detail=detail,
     )
 
