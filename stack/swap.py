@@ -181,7 +181,7 @@ def _healthy(site: Settings, new: Container, limit: float) -> str:
     if told.first is None:
         raise Refused(
             "the new release does not answer",
-            why=f"its health route says {told.answers[-1]}" if told.answers else told.said,
+            why=told.why,
             fix="read the application's last words in the report",
         )
     return f"answers after {told.first:.1f} s"

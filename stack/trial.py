@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import compose, envfile, environment, run, volumes
+from stack import compose, envfile, environment, report, run, volumes
 from stack.engine import containers
 from stack.errors import Refused
 
@@ -70,11 +70,16 @@ def _steady(client: DockerClient, site: Settings, container: Container) -> float
     if told.first is None or told.answers[-1] != 200:
         raise Refused(
             "the trial failed: the release does not work on this data",
-            why=f"its health route answers {told.answers[-1]}" if told.answers else told.said,
+            why=_why(client, site, told),
             fix="the site is as it was; read what the application said, above",
             detail=_said(client, site, container),
         )
     return told.first
+
+
+def _why(client: DockerClient, site: Settings, told: Answers) -> str:
+    deaths = (report.death(each) for each in containers.beside(client, site.site, "trial"))
+    return next((death for death in deaths if death), "") or told.why
 
 
 def _said(client: DockerClient, site: Settings, container: Container) -> str:
@@ -106,6 +111,11 @@ class Answers:
     first: float | None
     answers: tuple[int | str, ...]
     said: str
+
+    @property
+    def why(self) -> str:
+        """The last that is known of a release that did not answer as it should."""
+        return f"its health route answers {self.answers[-1]}" if self.answers else self.said
 
 
 def probe(site: Settings, container: Container, *, limit: int, steady: int) -> Answers:
