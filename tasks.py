@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from invoke.collection import Collection
@@ -15,13 +16,19 @@ from stack.errors import Usage
 ROOT = Path(__file__).resolve().parent
 
 
-@task(help={"provision": "first make a bare Debian or Ubuntu machine ready (needs root)"})
-def deploy(_: Context, provision: bool = False) -> None:
-    """Bring this checkout up and wait until visitors are served."""
+@task(
+    iterable=["accept_row_loss"],
+    help={
+        "provision": "first make a bare Debian or Ubuntu machine ready (needs root)",
+        "accept-row-loss": "a table that may lose rows by a migration; can be given again",
+    },
+)
+def deploy(_: Context, provision: bool = False, accept_row_loss: Sequence[str] = ()) -> None:
+    """Bring this checkout up, tried out on a copy of the data first; wait until visitors are served."""
     from stack import console
     from stack.operations.deploy import deploy as run
 
-    console.result(run(ROOT, provision_first=provision))
+    console.result(run(ROOT, provision_first=provision, accepted=accept_row_loss))
 
 
 @task

@@ -79,6 +79,16 @@ def create(service: str) -> Argv:
     return _compose("create", "--no-build", service)
 
 
+def create_beside(count: int) -> Argv:
+    """Make the containers of the application ``count``, and leave those that are there as they are."""
+    return _compose("create", "--no-build", "--no-recreate", "--scale", f"app={count}", "app")
+
+
+def up_alone(service: str) -> Argv:
+    """Make one service what the files say."""
+    return _compose("up", "--detach", "--no-build", "--no-deps", "--quiet-pull", service)
+
+
 def running(service: str) -> Argv:
     return _compose("ps", "--quiet", "--status", "running", service)
 

@@ -10,7 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, environment, errors, hold, journal, preflight, releases, settings, start
+from stack import (
+    aftermath,
+    compose,
+    console,
+    environment,
+    errors,
+    hold,
+    journal,
+    preflight,
+    releases,
+    settings,
+    start,
+)
 from stack.engine import containers, objects
 from stack.errors import Broken, Failure, Refused, Undone
 
@@ -68,7 +80,10 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
     state = "up and healthy" if comes else "down" if entry.serving is not None else "up"
     told = {"why": failure.why, "fix": failure.fix, "detail": failure.detail}
     if done:
-        return Broken(f"{failure.what}; the site is {state}, on the new data", **told)
+        new = "with the new release" if aftermath.is_of_a_swap(entry) else "on the new data"
+        return Broken(f"{failure.what}; the site is {state}, {new}", **told)
+    if "reverted" in entry.facts:
+        return Undone(f"{failure.what}; the one before it is {state}, nothing written is lost", **told)
     return Undone(f"{failure.what}; the site is {state}, its data as before", **told)
 
 
@@ -84,10 +99,12 @@ def _not_back(entry: Entry, failure: Failure, second: Failure) -> Failure:
 def bring_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
     """Make the site what `.env` says now, and end what was left beside it; tell whether it was brought up."""
     containers.remove_beside(client, site.site)
+    comes = aftermath.is_of_a_swap(entry) and aftermath.settled(client, site, entry)
     if entry.serving is None:
         return False
-    now = settings.load(site.root)
-    comes = _as_dotenv_says(client, now, serving=entry.serving or _is_done(site, entry))
+    if not comes:
+        now = settings.load(site.root)
+        comes = _as_dotenv_says(client, now, serving=entry.serving or _is_done(site, entry))
     journal.write(site, replace(entry, serving=None))
     return comes
 
@@ -161,6 +178,8 @@ def _as_dotenv_says(client: DockerClient, site: Settings, *, serving: bool) -> b
 
 def _is_done(site: Settings, entry: Entry) -> bool:
     """Tell whether `.env` names already what the operation wanted; of two volumes one may stay."""
+    if aftermath.is_of_a_swap(entry):
+        return aftermath.is_proven(entry)
     wanted = {volume for fact, volume in entry.facts.items() if fact in ("to_db", "to_media")}
     return bool(wanted) and wanted <= _named(site)
 

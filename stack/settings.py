@@ -35,6 +35,8 @@ DEFAULTS = {
     "HEALTH_PATH": "/api/health",
     "START_LIMIT": "120",
     "TRIAL_SECONDS": "8",
+    "WATCH_SECONDS": "10",
+    "HOLD_BUDGET": "45",
     "MEDIA_DIR": "/app/public/media",
     "NODE_IMAGE": NODE_OFFICIAL,
     "GATE_IMAGE": GATE_OFFICIAL,
@@ -54,6 +56,8 @@ FORMS = {
     "HOST_PORT": (NUMBER, "a number from 1 to 65535"),
     "START_LIMIT": (NUMBER, "a number of seconds"),
     "TRIAL_SECONDS": (NUMBER, "a number of seconds"),
+    "WATCH_SECONDS": (NUMBER, "a number of seconds"),
+    "HOLD_BUDGET": (NUMBER, "a number of seconds"),
     "HEALTH_PATH": (r"/[\w./-]*", "a path of an address, such as /api/health"),
     "MEDIA_DIR": (MEDIA, "an absolute path of its own, such as /app/public/media"),
     "PROXY_NETWORK": (NAME, "a name Docker takes"),
@@ -88,6 +92,8 @@ class Settings:
     health_path: str
     start_limit: int
     trial_seconds: int
+    watch_seconds: int
+    hold_budget: int
     node_image: str
     gate_image: str
 
@@ -137,6 +143,8 @@ def load(root: Path) -> Settings:
         health_path=values["HEALTH_PATH"],
         start_limit=int(values["START_LIMIT"]),
         trial_seconds=int(values["TRIAL_SECONDS"]),
+        watch_seconds=int(values["WATCH_SECONDS"]),
+        hold_budget=int(values["HOLD_BUDGET"]),
         node_image=values["NODE_IMAGE"],
         gate_image=values["GATE_IMAGE"],
     )
@@ -149,6 +157,12 @@ def default_site(root: Path) -> str:
     return single[:40].strip("_-") or "site"
 
 
+def _seconds(duration: str) -> float:
+    """Return what a time such as `60s` means, in seconds."""
+    number, unit = re.findall(r"([0-9]+)(ms|s|m)", duration)[0]
+    return int(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]
+
+
 def _problems(values: dict[str, str], root: Path) -> list[str]:
     found = [
         f"{key}={values[key]} is not {meaning}"
@@ -157,6 +171,10 @@ def _problems(values: dict[str, str], root: Path) -> list[str]:
     ]
     if values["HOST_PORT"].isdecimal() and int(values["HOST_PORT"]) > 65535:
         found.append(f"HOST_PORT={values['HOST_PORT']} is not {FORMS['HOST_PORT'][1]}")
+    if not found and int(values["HOLD_BUDGET"]) >= _seconds(values["HOLD_LIMIT"]):
+        found.append(
+            f"HOLD_BUDGET={values['HOLD_BUDGET']} is not shorter than HOLD_LIMIT={values['HOLD_LIMIT']}"
+        )
     if not (root / values["APP_DIR"]).is_dir():
         found.append(f"APP_DIR={values['APP_DIR']} is not a directory")
     if values["DB_VOLUME"] == values["MEDIA_VOLUME"]:

@@ -103,7 +103,7 @@ def _healthy(client: DockerClient, site: Settings) -> str:
     if told.first is None:
         raise Refused(
             "the application does not answer on the new volumes",
-            why=f"its health route says {told.answers[-1]}" if told.answers else told.said,
+            why=told.why,
             fix="read the application's last words in the report",
         )
     return f"200 after {told.first:.1f} s"

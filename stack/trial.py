@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import compose, envfile, environment, run, volumes
+from stack import compose, envfile, environment, report, run, volumes
 from stack.engine import containers
 from stack.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from docker import DockerClient
 
@@ -32,18 +32,21 @@ class Trial:
     facts: Facts
 
 
-def held(client: DockerClient, site: Settings, place: Place, before: Facts) -> Trial:
+def held(
+    client: DockerClient, site: Settings, place: Place, before: Facts, *, accepted: Sequence[str] = ()
+) -> Trial:
     """Let the release start on ``place``, migrate, and answer; compare its rows with those ``before``.
 
-    A release that does not answer, stops answering or loses rows is :class:`Refused`.
+    A release that does not answer, stops answering or loses rows is :class:`Refused`; of tables that are
+    ``accepted`` it may lose some.
     """
     container = _started(client, site, place)
     try:
         first = _steady(client, site, container)
         containers.stop(client, container)
         after = volumes.inspect(site, place)
-        if shrunk(before.rows, after.rows):
-            raise _lossy(before, after, _said(client, site, container))
+        if lost := [table for table in shrunk(before.rows, after.rows) if table not in accepted]:
+            raise _lossy(lost, before, after, _said(client, site, container))
         return Trial(first, after.migrations[len(before.migrations) :], after)
     finally:
         containers.remove_beside(client, site.site)
@@ -67,11 +70,16 @@ def _steady(client: DockerClient, site: Settings, container: Container) -> float
     if told.first is None or told.answers[-1] != 200:
         raise Refused(
             "the trial failed: the release does not work on this data",
-            why=f"its health route answers {told.answers[-1]}" if told.answers else told.said,
+            why=_why(client, site, told),
             fix="the site is as it was; read what the application said, above",
             detail=_said(client, site, container),
         )
     return told.first
+
+
+def _why(client: DockerClient, site: Settings, told: Answers) -> str:
+    deaths = (report.death(each) for each in containers.beside(client, site.site, "trial"))
+    return next((death for death in deaths if death), "") or told.why
 
 
 def _said(client: DockerClient, site: Settings, container: Container) -> str:
@@ -80,13 +88,12 @@ def _said(client: DockerClient, site: Settings, container: Container) -> str:
     return "--- the trial's last log lines\n" + envfile.redacted(logs, secrets)
 
 
-def _lossy(before: Facts, after: Facts, detail: str) -> Refused:
-    lost = shrunk(before.rows, after.rows)
+def _lossy(lost: list[str], before: Facts, after: Facts, detail: str) -> Refused:
     tables = ", ".join(f"{table} ({before.rows[table]} -> {after.rows.get(table, 0)})" for table in lost)
     return Refused(
         f"the trial failed: rows are gone from {tables}",
         why="the release removed them at its start",
-        fix="look at its migrations",
+        fix="look at its migrations; `./deploy.sh --accept-row-loss TABLE` takes what is meant so",
         detail=detail,
     )
 
@@ -104,6 +111,11 @@ class Answers:
     first: float | None
     answers: tuple[int | str, ...]
     said: str
+
+    @property
+    def why(self) -> str:
+        """The last that is known of a release that did not answer as it should."""
+        return f"its health route answers {self.answers[-1]}" if self.answers else self.said
 
 
 def probe(site: Settings, container: Container, *, limit: int, steady: int) -> Answers:

@@ -43,12 +43,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a database says of itself; ``journal_mode`` and ``sha256`` are empty where nobody asked."""
+    """What a database says of itself; ``journal_mode`` and ``sha256`` are empty where nobody asked.
+
+    ``dev_pushed``: a development server changed its schema, without a migration.
+    """
 
     user_version: int
     migrations: tuple[str, ...]
     rows: Mapping[str, int]
     foreign_key_violations: Mapping[str, int]
+    dev_pushed: bool = False
     journal_mode: str = ""
     sha256: str = ""
 

@@ -21,13 +21,18 @@ PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 DIRECTORY = "com.docker.compose.project.working_dir"
 ONE_OFF = "com.docker.compose.oneoff"  # "True" on what `docker compose run` starts
+MADE_OF = "com.docker.compose.config-hash"
 OURS = ("app", "gate")
 BESIDE = ("reader", "filler", "trial")
+Policy = Literal["no", "always"]
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container. ``started`` is RFC 3339 in UTC; ``health_log`` holds what the last checks said."""
+    """One container. ``started`` is RFC 3339 in UTC; ``health_log`` holds what the last checks said.
+
+    ``made_of`` is Compose's sum over all that it was made of, the name of its image among it.
+    """
 
     id: str
     service: str
@@ -45,6 +50,7 @@ class Container:
     health_log: tuple[str, ...]
     env: Mapping[str, str]
     volumes: frozenset[str]
+    made_of: str
 
     @property
     def running(self) -> bool:
@@ -98,31 +104,37 @@ def beside(client: DockerClient, site: str, service: str) -> list[Container]:
 def remove_beside(client: DockerClient, site: str) -> None:
     """End and remove what an operation left beside a site; wait until its volumes are free."""
     for container in [found for service in BESIDE for found in beside(client, site, service)]:
-        with translated(), suppress(NotFound):  # it may be going by itself
-            _remove(client, container)
+        remove(client, container)
 
 
-def _remove(client: DockerClient, container: Container) -> None:
-    """Remove a container; wait for one whose removal has begun, as with the end of `docker run --rm`."""
-    try:
-        client.api.remove_container(container.id, force=True, v=True)
-    except APIError as refusal:
-        if refusal.status_code != HTTPStatus.CONFLICT:
-            raise
-        client.api.wait(container.id, condition="removed")
+def remove(client: DockerClient, container: Container) -> None:
+    """End and remove a container; wait where its removal has begun, as with the end of `docker run --rm`."""
+    with translated(), suppress(NotFound):  # it may be going by itself
+        try:
+            client.api.remove_container(container.id, force=True, v=True)
+        except APIError as refusal:
+            if refusal.status_code != HTTPStatus.CONFLICT:
+                raise
+            client.api.wait(container.id, condition="removed")
 
 
-def stop(client: DockerClient, container: Container) -> None:
+def stop(client: DockerClient, container: Container, *, within: int | None = None) -> None:
+    """Stop a container; ``within`` are the seconds it gets to end by itself, else its own setting."""
     with translated():
-        client.api.stop(container.id)
+        client.api.stop(container.id, timeout=within)
 
 
-def restart(client: DockerClient, site: str, service: str, *, policy: Literal["no", "always"]) -> None:
-    """Set what the engine does with a service's containers when they end: ``no`` or ``always``."""
-    wanted: Any = {"Name": policy, "MaximumRetryCount": 0}  # the SDK's types do not know "no"
+def restart(client: DockerClient, site: str, service: str, *, policy: Policy) -> None:
+    """Set what the engine does with a service's containers when they end."""
     for container in of_site(client, site, service):
-        with translated():
-            client.api.update_container(container.id, restart_policy=wanted)
+        comes_back(client, container, policy)
+
+
+def comes_back(client: DockerClient, container: Container, policy: Policy) -> None:
+    """Set what the engine does with a container when it ends."""
+    wanted: Any = {"Name": policy, "MaximumRetryCount": 0}  # the SDK's types do not know "no"
+    with translated():
+        client.api.update_container(container.id, restart_policy=wanted)
 
 
 def start(client: DockerClient, container: Container) -> None:
@@ -242,4 +254,5 @@ def _seen(attrs: dict[str, Any]) -> Container:
         health_log=tuple(entry["Output"].strip() for entry in health.get("Log") or []),
         env=dict(pair.split("=", 1) for pair in config["Env"] if "=" in pair),
         volumes=frozenset(mount["Name"] for mount in attrs["Mounts"] if mount["Type"] == "volume"),
+        made_of=labels.get(MADE_OF, ""),
     )

@@ -110,6 +110,11 @@ function uploads(database, names) {
   return found
 }
 
+// Payload's mark of a schema that no migration made.
+function pushed(database) {
+  return database.prepare('select count(*) as n from payload_migrations where batch = -1').get().n > 0
+}
+
 // An empty file, and any program's database, pass SQLite's own checks.
 function facts(database) {
   const names = tables(database)
@@ -123,6 +128,7 @@ function facts(database) {
   return {
     user_version: database.prepare('pragma user_version').get().user_version,
     migrations: migrations.map((row) => String(row.name)),
+    dev_pushed: columns(database, 'payload_migrations').includes('batch') && pushed(database),
     rows,
     foreign_key_violations: count(violations.map((row) => row.table)),
   }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stack import (
+    budget,
     build,
     compose,
     console,
@@ -13,23 +15,29 @@ from stack import (
     environment,
     errors,
     gate,
+    kept,
+    live,
     operation,
     payload,
     preflight,
+    rehearsal,
     releases,
     report,
     run,
     settings,
     signals,
     start,
+    swap,
+    watch,
 )
 from stack.engine import client as engine
-from stack.engine import images, objects
+from stack.engine import containers, images, objects
 from stack.errors import Broken, Failure, Undone
 from stack.operations.provision import provision
+from stack.volumes import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from docker import DockerClient
@@ -37,16 +45,21 @@ if TYPE_CHECKING:
     from stack.build import Candidate
     from stack.operation import Operation
     from stack.settings import Settings
+    from stack.swap import Change
 
 
-def deploy(root: Path, *, provision_first: bool = False) -> str:
-    """Make the site run this checkout; return the release that now answers."""
+def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str] = ()) -> str:
+    """Make the site run this checkout; return the release that now answers.
+
+    Tables that are ``accepted`` may lose rows by its migrations.
+    """
     if provision_first:
         provision(root)
     site = settings.load(root)
     with engine.connected() as client, operation.begun(client, site, "deploy") as deploying:
         candidate = _prepare(client, site)
-        _start(client, deploying, candidate)
+        if not _swap(client, deploying, candidate, accepted):
+            _up(client, deploying, candidate)
         with signals.ignored():  # it is done
             gate.reload(site)
             console.progress(
@@ -100,54 +113,94 @@ def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
             )
 
 
-def _start(client: DockerClient, deploying: Operation, candidate: Candidate) -> None:
-    """Start the candidate and prove it; on failure the previous state comes back."""
+def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, accepted: Sequence[str]) -> bool:
+    """Replace the release that served last; False where none did, or where it would be the same again."""
+    site, old = deploying.site, candidate.before
+    served = old or (site.app_image and site.app_image != candidate.image)
+    if not served or not objects.volume_exists(client, site.db_volume):
+        return False
+    image = live.image(client, site) or candidate.image
+    there = Place(image, live.database(candidate.env), site.db_volume, site.media_volume)
+    change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
+    if change is None:
+        return False
+    archive = kept.part(site, deploying.id)
+    deploying.making(files=(archive,))
+    told = rehearsal.held(client, deploying, there, image=candidate.image, archive=archive, accepted=accepted)
+    deploying.telling(migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}")
+    swap.perform(client, deploying, change, budget.of(site.hold_budget, told))
+    with signals.ignored():
+        _let_visitors_see(client, deploying, change, migrated=told.migrated)
+    return True
+
+
+def _let_visitors_see(client: DockerClient, deploying: Operation, change: Change, *, migrated: bool) -> None:
+    """Watch the new release with its visitors; the old one goes when that went well."""
     site = deploying.site
-    deploying.touching(serving=candidate.before is not None)
+    with deploying.step("Gate") as step:
+        start.perform(site, compose.up_alone("gate"), step, "the gate could not be started")
+    with deploying.step("Watch, through the gate") as step:
+        why = watch.turned_bad(client, site)
+        if why and not migrated:
+            raise swap.reverted(client, deploying, change, why)
+        step.say(why or f"answered for {site.watch_seconds} s")
+    if change.old:
+        containers.remove(client, change.old)
+    deploying.touching(serving=None)
+    if why:
+        before = kept.archive(site, deploying.id)
+        raise Broken(
+            f"release {releases.of_image(change.place.image)} turned bad after its start, and stays",
+            why=f"{why}; and it has migrated the database, so that the one before may not work with it",
+            fix=f"mend it, then `./deploy.sh`; the database from before is in {before}",
+        )
+    kept.pruned(site, change.place)
+
+
+def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> None:
+    """Make the containers what the files say, and prove that they serve."""
+    site = deploying.site
+    if not _serves(candidate):
+        deploying.touching(serving=False)
     try:
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image, secrets=candidate.env)
         with console.step("Health, through the gate") as step:
             step.say(start.healthy(client, site))
         with signals.ignored():
-            _record(site, candidate)
+            _record(deploying, candidate)
             deploying.touching(serving=None)
     except BaseException as trouble:
         with signals.ignored():
+            if isinstance(trouble, KeyboardInterrupt) and _serves(candidate):
+                raise  # it is as it was
             raise _undone(client, site, candidate, errors.of(trouble)) from trouble
 
 
+def _serves(candidate: Candidate) -> bool:
+    return bool(candidate.before and candidate.before.running)
+
+
+def _record(deploying: Operation, candidate: Candidate) -> None:
+    """Make the candidate the live release: for plain Compose commands, and for the next deploy."""
+    site = deploying.site
+    data.remember(site, candidate.env)
+    envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
+    if site.app_image != candidate.image:
+        kept.saved(site, deploying.entry)
+
+
 def _undone(client: DockerClient, site: Settings, candidate: Candidate, failure: Failure) -> Failure:
-    """Bring the previous state back, and return the failure that says so."""
+    """Leave nothing running where nothing ran; return the failure that says so."""
     detail = _told_by_app(client, site, candidate)
-    what = f"release {candidate.release} did not start"
-    if candidate.before is None:
-        return _taken_down(site, what, failure, detail)
-    if candidate.before.image == candidate.image and failure.what != errors.INTERRUPTED:
+    if _serves(candidate):
         return Broken(
             f"release {candidate.release} does not answer with the present settings",
             why=failure.why,
             fix="correct .env or .env.production, then `./deploy.sh`",
             detail=detail,
         )
-    return _way_back(client, site, candidate, what, failure, detail)
-
-
-def _record(site: Settings, candidate: Candidate) -> None:
-    """Make the candidate the live release: for plain Compose commands, and for the next deploy."""
-    data.remember(site, candidate.env)
-    envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": candidate.image})
-
-
-def _told_by_app(client: DockerClient, site: Settings, candidate: Candidate) -> str:
-    try:
-        return report.of_app(client, site, candidate.env)
-    except Exception as second:  # noqa: BLE001 - the way back matters more than a complete report
-        return f"--- app: {second!r}"
-
-
-def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Failure:
-    """Leave nothing running where nothing ran."""
+    what = f"release {candidate.release} did not start"
     with console.step("Take it down again"):
         done = run.capture(compose.down(), cwd=site.root, env=compose.environment(site))
     if not done.ok:
@@ -155,30 +208,11 @@ def _taken_down(site: Settings, what: str, failure: Failure, detail: str) -> Fai
     return Undone(f"{what}; nothing is left running", why=failure.why, fix=failure.fix, detail=detail)
 
 
-def _way_back(  # noqa: PLR0913, PLR0917 - what failed and what was there
-    client: DockerClient, site: Settings, candidate: Candidate, what: str, failure: Failure, detail: str
-) -> Failure:
-    """Start what ran before. What a migration of the failed release changed in the database stays."""
-    image = candidate.before.image if candidate.before else ""
+def _told_by_app(client: DockerClient, site: Settings, candidate: Candidate) -> str:
     try:
-        with console.step(f"Back to {releases.of_image(image)}") as step:
-            # waits for a stop that was begun: what is still stopping looks as if it ran
-            start.perform(site, compose.stop("app"), step, "the application could not be stopped")
-            start.up(site, step, image=image, secrets=candidate.env)
-            step.say(start.healthy(client, site))
-    except (Failure, OSError) as second:
-        return Broken(
-            f"{what}, and the previous release does not answer either",
-            why=f"{failure.why}; then: {errors.of(second).why}",
-            fix="read the logs: `bin/inv logs`",
-            detail=detail,
-        )
-    if image == candidate.image:
-        return Undone(
-            f"{failure.what}; {candidate.release} is up and healthy", why=failure.why, fix=failure.fix
-        )
-    back = f"{what}; the previous one is back and healthy"
-    return Undone(back, why=failure.why, fix=failure.fix, detail=detail)
+        return report.of_app(client, site, candidate.env)
+    except Exception as second:  # noqa: BLE001 - the way back matters more than a complete report
+        return f"--- app: {second!r}"
 
 
 def _warn_without_users(site: Settings) -> None:

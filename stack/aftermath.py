@@ -1,0 +1,107 @@
+"""What follows a swap, whether it came to its end, failed or was killed: one container, on its own data.
+
+The journal decides: ``proven`` leads on to the new release, anything else back to the old one. All of it can
+be done again, from wherever a crash has left it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stack import console, data, envfile, hold, journal, kept, releases, settings, volumes
+from stack.engine import containers
+from stack.volumes import Place
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from stack.engine.containers import Container
+    from stack.journal import Entry
+    from stack.settings import Settings
+
+
+def is_of_a_swap(entry: Entry) -> bool:
+    return "to_image" in entry.facts
+
+
+def is_proven(entry: Entry) -> bool:
+    """Tell whether the new release stays."""
+    return "proven" in entry.facts and "reverted" not in entry.facts
+
+
+def completed(client: DockerClient, site: Settings, entry: Entry) -> None:
+    """Make the new release the live one for the engine, Compose and the next operation; let visitors in."""
+    (new,) = (each for each in _all(client, site) if each.id == entry.facts["new"])
+    containers.comes_back(client, new, "always")
+    containers.start(client, new)  # after a crash; one that runs stays as it is
+    _named(site, entry.facts["to_image"])
+    data.remember(settings.load(site.root), new.env)
+    kept.saved(site, entry)
+    hold.unpin(site)
+
+
+def settled(client: DockerClient, site: Settings, entry: Entry) -> bool:
+    """End a swap that did not come to its end; tell whether a container is up that the journal means."""
+    if is_proven(entry):
+        return _led_on(client, site, entry)
+    return _led_back(client, site, entry)
+
+
+def _led_on(client: DockerClient, site: Settings, entry: Entry) -> bool:
+    image = entry.facts["to_image"]
+    with console.step(f"On to {releases.of_image(image)}"):
+        _named(site, image)
+        for old in _all(client, site, entry.facts["old"]):
+            containers.remove(client, old)
+        if there := bool(_all(client, site, entry.facts["new"])):
+            completed(client, site, entry)
+    return there
+
+
+def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
+    for new in _all(client, site):
+        if new.id == entry.facts.get("new") or new.state == "created":
+            containers.remove(client, new)
+    if entry.serving is None:
+        return False
+    image = entry.facts["from_image"]
+    with console.step(f"Back to {releases.of_image(image)}" if entry.serving else "Back"):
+        old = next(iter(_all(client, site, entry.facts["old"])), None)
+        damaged = "unproven" in entry.facts and not {"proven", "put_back"} & entry.facts.keys()
+        if old and old.running and (damaged or _runs_since_before(old, entry)):
+            containers.stop(client, old)  # a stop that was begun goes on by itself
+        if damaged:
+            _put_back(site, entry)
+        if "reverted" in entry.facts:
+            _named(site, image)
+        if old:
+            containers.comes_back(client, old, "always")
+            if entry.serving:
+                containers.start(client, old)
+        hold.unpin(site)
+    return bool(old and entry.serving)
+
+
+def _runs_since_before(old: Container, entry: Entry) -> bool:
+    """Tell whether this is not what an engine that came back has started anew."""
+    return old.started[: len("2026-11-23T00:00:00")] < entry.began
+
+
+def _put_back(site: Settings, entry: Entry) -> None:
+    """Put the database back that was kept; noted before anything can write to it again."""
+    place = Place(entry.facts["to_image"], entry.facts["database"], site.db_volume, site.media_volume)
+    with volumes.running(site, place, "reader", "keep", "put-back", entry.id, place.database) as process:
+        volumes.heard(process)
+    journal.write(site, replace(entry, facts={**entry.facts, "put_back": "yes"}))
+
+
+def _all(client: DockerClient, site: Settings, identity: str | None = None) -> list[Container]:
+    found = containers.of_site(client, site.site, "app")
+    return [each for each in found if identity in (None, each.id)]
+
+
+def _named(site: Settings, image: str) -> None:
+    """Let `.env` name the image of the release that stays."""
+    if settings.load(site.root).app_image != image:
+        envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": image})

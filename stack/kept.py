@@ -1,0 +1,72 @@
+"""What is kept of the last releases: the files each was started with, and the data from before it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from stack import atomic, console, errors, ownership, volumes
+from stack.errors import Failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stack.journal import Entry
+    from stack.settings import Settings
+    from stack.volumes import Place
+
+RELEASES = 3
+FILES = ("docker-compose.yml", "docker-compose.override.yml", ".env", ".env.production")
+ARCHIVE = "before.tar.zst"
+
+
+def part(site: Settings, identity: str) -> Path:
+    """Return where the archive of an update is written, until its release stays."""
+    return _all(site) / f".{identity}.tar.zst"
+
+
+def archive(site: Settings, identity: str) -> Path:
+    """Return the archive of the database from before a release."""
+    return _all(site) / identity / ARCHIVE
+
+
+def saved(site: Settings, entry: Entry) -> None:
+    """Keep what a release that stays was started with; can be done again."""
+    place = _made(_all(site) / entry.id)
+    for name in FILES:
+        if (file := site.root / name).exists():
+            atomic.replace(place / name, file.read_bytes().decode(), mode=0o600)
+    told = {"id": entry.id, "began": entry.began, **entry.facts}
+    atomic.replace(place / "release.json", json.dumps(told, indent=2) + "\n", mode=0o600)
+    if (written := part(site, entry.id)).exists():
+        written.replace(place / ARCHIVE)
+
+
+def pruned(site: Settings, place: Place) -> None:
+    """Remove what is kept of all but the last releases; where that cannot be, the next update does it."""
+    try:
+        _pruned(site, place)
+    except (Failure, OSError) as trouble:
+        console.progress(f"  what is kept of old releases is still there: {errors.of(trouble).why}")
+
+
+def _pruned(site: Settings, place: Place) -> None:
+    found = sorted(each for each in _all(site).iterdir() if each.is_dir())
+    if len(found) <= RELEASES:
+        return
+    for old in found[:-RELEASES]:
+        shutil.rmtree(old)
+    stay = [each.name for each in found[-RELEASES:]]
+    with volumes.running(site, place, "reader", "keep", "drop", "", place.database, *stay) as process:
+        volumes.heard(process)
+
+
+def _all(site: Settings) -> Path:
+    return _made(site.state / "releases")
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    ownership.hand_over(directory)
+    return directory

@@ -1,0 +1,94 @@
+"""Try a release on a copy of the site's data before any visitor meets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from stack import drill, fill, releases, sizes, snapshot, trial
+from stack.engine import images, objects
+from stack.errors import Refused
+from stack.fill import Source
+from stack.snapshot import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from docker import DockerClient
+
+    from stack.operation import Operation
+    from stack.trial import Trial
+    from stack.volumes import Facts, Place
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How a release started on a copy of the data: ``size`` is the database's, in bytes."""
+
+    trial: Trial
+    size: int
+    migrated: bool
+
+
+def held(  # noqa: PLR0913 - from where, to what, and what is meant so
+    client: DockerClient,
+    operation: Operation,
+    there: Place,
+    *,
+    image: str,
+    archive: Path,
+    accepted: Sequence[str] = (),
+) -> Rehearsal:
+    """Back the database of ``there`` up, boot ``image`` on a copy, and tell how that went.
+
+    ``archive`` is the backup's path, whoever calls keeps it or not. Live media cannot be changed by what
+    starts there. Tables that are ``accepted`` may lose rows.
+    """
+    site = operation.site
+    with operation.step("Back up the database") as step:
+        manifest = snapshot.taken(client, _order(client, operation, there, archive), step)
+        size = manifest.members[0].size
+        step.say(f"{sizes.human(archive.stat().st_size)}, read back")
+    scratch = drill.new_volumes(operation, replace(there, image=image))
+    with operation.step("Fill a scratch volume") as step:
+        before = fill.filled(client, site, scratch, Source(archive, manifest), step)
+    assert before is not None  # noqa: S101 - a database was wanted
+    _not_pushed(before)
+    with operation.step("Trial") as step:
+        on_live_media = replace(scratch, media_volume=there.media_volume)
+        told = trial.held(client, site, on_live_media, before, accepted=accepted)
+        step.say(f"answers after {told.first:.1f} s, {_migrations(told)}")
+    for volume in (scratch.db_volume, scratch.media_volume):  # room for the copy that follows
+        objects.remove_volume(client, volume)
+    other_tables = told.facts.rows.keys() != before.rows.keys()
+    return Rehearsal(told, size, migrated=other_tables or bool(told.migrations))
+
+
+def _not_pushed(facts: Facts) -> None:
+    """Refuse a database on which Payload asks a question at its start, and waits for ever."""
+    if facts.dev_pushed:
+        raise Refused(
+            "a development server has changed this database",
+            why="payload_migrations has a row with batch -1, about which Payload asks when it starts",
+            fix="docs/troubleshooting.md says how to take it out; then run this again",
+        )
+
+
+def _order(client: DockerClient, operation: Operation, there: Place, archive: Path) -> Order:
+    image = images.find(client, there.image)
+    return Order(
+        site=operation.site,
+        place=there,
+        path=archive,
+        id=operation.id,
+        release=releases.of_image(there.image),
+        image_id=image.id if image else "",
+        created=datetime.now(timezone.utc),
+        media=False,
+    )
+
+
+def _migrations(told: Trial) -> str:
+    return f"{len(told.migrations)} migration(s) ran" if told.migrations else "no migration"

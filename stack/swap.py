@@ -1,0 +1,187 @@
+"""Replace the running application by another while visitors wait: one writer, always, and a way back.
+
+What was begun and does not come to its end is ended by :mod:`stack.aftermath`, from the journal.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stack import aftermath, compose, gate, hold, releases, signals, sizes, start, trial, volumes
+from stack.engine import containers
+from stack.errors import Broken, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from docker import DockerClient
+
+    from stack.budget import Budget
+    from stack.engine.containers import Container
+    from stack.hold import Lease
+    from stack.operation import Operation
+    from stack.run import Streams
+    from stack.settings import Settings
+    from stack.volumes import Place
+
+STOPPING = 5  # seconds an application gets to end by itself, with no request under way
+
+
+@dataclass(frozen=True)
+class Change:
+    """From the container that is there, if one is, to one that is made and does not run yet.
+
+    ``place`` is where the new one finds its data.
+    """
+
+    old: Container | None
+    new: Container
+    place: Place
+
+
+def prepared(
+    client: DockerClient, operation: Operation, old: Container | None, place: Place, env: Mapping[str, str]
+) -> Change | None:
+    """Make the new container beside the old one; None where it would be the same again."""
+    site = operation.site
+    with operation.step("New container") as step:
+        operation.telling(
+            old=old.id if old else "",
+            from_image=old.image if old else site.app_image,
+            to_image=place.image,
+            database=place.database,
+        )
+        start.perform(
+            site,
+            compose.create_beside(2 if old else 1),
+            step,
+            "the new container could not be made",
+            overrides={"APP_IMAGE": place.image},
+            secrets=env,
+        )
+        new = _made(client, site, old)
+        operation.telling(new=new.id)
+        containers.comes_back(client, new, "no")
+        if old and new.made_of == old.made_of:
+            containers.remove(client, new)
+            step.say("it would be the same")
+            return None
+    return Change(old, new, place)
+
+
+def _made(client: DockerClient, site: Settings, old: Container | None) -> Container:
+    found = [each for each in containers.of_site(client, site.site, "app") if not old or each.id != old.id]
+    if len(found) != 1:
+        raise Refused(
+            "the new container could not be made",
+            why=f"{len(found)} containers of the application are beside the one that runs",
+            fix="look at `docker compose ps --all`; `docker compose up --detach` leaves one of them",
+        )
+    return found[0]
+
+
+def perform(client: DockerClient, operation: Operation, change: Change, budget: Budget) -> None:
+    """Hold visitors, stop the old, keep the database, start the new, prove it, let them in.
+
+    What the journal calls ``proven`` is the point of no return.
+    """
+    site = operation.site
+    with _keeper(operation, change) as keeper, ExitStack() as held:
+        lease = _held(client, held, site)
+        left = budget.begun()
+        began = time.monotonic()
+        if lease:
+            _drain(operation, lease, budget)
+        operation.touching(serving=bool(change.old and change.old.running))
+        _stop(client, operation, change)
+        with operation.step("Keep its database") as step:
+            volumes.say(keeper, b"\n")
+            step.say(sizes.human(volumes.heard(keeper)["kept"]))
+        with operation.step("Start the new release") as step:
+            _start(client, operation, change, lease)
+            step.say(_healthy(site, change.new, left()))
+        with signals.ignored():
+            operation.telling(proven=change.new.id)
+            aftermath.completed(client, site, operation.entry)
+            operation.telling(held=f"{time.monotonic() - began:.1f}")
+
+
+@contextmanager
+def _keeper(operation: Operation, change: Change) -> Iterator[Streams]:
+    """Have the container that copies ready before anybody waits."""
+    arguments = ("keep", operation.id, change.place.database)
+    with volumes.running(operation.site, change.place, "reader", "keep", *arguments) as process:
+        yield process
+
+
+def _held(client: DockerClient, held: ExitStack, site: Settings) -> Lease | None:
+    """Let visitors wait, where there is a gate at which they could."""
+    if not containers.running(client, site.site, "gate"):
+        return None
+    try:
+        gate.reload(site)  # the hold is part of its configuration; nothing is touched yet
+    except Broken as kept:
+        raise Refused(kept.what, why=kept.why, fix=kept.fix) from kept
+    return held.enter_context(hold.leased(site))
+
+
+def _drain(operation: Operation, lease: Lease, budget: Budget) -> None:
+    with operation.step("Visitors wait, requests end") as step:
+        left = lease.drained(budget.drain)
+        step.say(f"{left} cut off" if left else "")
+        if not lease.alive:
+            raise Refused(
+                "the gate did not hold requests",
+                why="this machine was too busy to renew the hold",
+                fix="run this again",
+            )
+
+
+def _stop(client: DockerClient, operation: Operation, change: Change) -> None:
+    if change.old:
+        with operation.step("Stop the old release"):
+            containers.stop(client, change.old, within=STOPPING)
+
+
+def _start(client: DockerClient, operation: Operation, change: Change, lease: Lease | None) -> None:
+    """Start the new container; from now on nothing may start by itself on what it makes of the database."""
+    if lease:
+        hold.pin(operation.site)
+        if not lease.alive:
+            time.sleep(hold.PROBES)  # until the gate has seen the pin
+    operation.telling(unproven=operation.id)
+    if change.old:
+        containers.comes_back(client, change.old, "no")
+    containers.start(client, change.new)
+
+
+def reverted(client: DockerClient, operation: Operation, change: Change, why: str) -> Refused:
+    """Stop the new release, which visitors have seen; what is returned leads back to the old one.
+
+    Nothing that was written since is lost: no migration ran, and the database stays.
+    """
+    with ExitStack() as held:
+        if lease := _held(client, held, operation.site):
+            lease.drained(STOPPING)
+        operation.telling(reverted=operation.id)
+        containers.comes_back(client, change.new, "no")
+        containers.stop(client, change.new, within=STOPPING)
+    return Refused(
+        f"release {releases.of_image(change.place.image)} turned bad after its start",
+        why=why,
+        fix="read the application's last words in the report; mend it, then `./deploy.sh`",
+    )
+
+
+def _healthy(site: Settings, new: Container, limit: float) -> str:
+    told = trial.probe(site, new, limit=round(limit), steady=0)
+    if told.first is None:
+        raise Refused(
+            "the new release does not answer",
+            why=told.why,
+            fix="read the application's last words in the report",
+        )
+    return f"answers after {told.first:.1f} s"

@@ -1,0 +1,41 @@
+"""Look at a release for a while after visitors were let in, the way they see it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from stack import health, report
+from stack.engine import containers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from docker import DockerClient
+
+    from stack.settings import Settings
+
+IN_A_ROW = 3  # answers; one slow answer is no reason to take a release back
+INTERVAL = 1.0  # seconds
+
+
+def turned_bad(
+    client: DockerClient,
+    site: Settings,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Return why the release that serves has to go, empty where it went on answering through the gate."""
+    (before,) = containers.of_site(client, site.site, "app")[:1]
+    deadline, bad = clock() + site.watch_seconds, 0
+    while bad or clock() < deadline:
+        answer = health.ask(site.gate_url + site.health_path)
+        bad = 0 if answer.healthy else bad + 1
+        (now,) = containers.of_site(client, site.site, "app")[:1]
+        if not now.running or now.started != before.started:
+            return report.death(now) or f"it ended by itself, with code {now.exit_code}"
+        if bad == IN_A_ROW:
+            return f"through the gate, {report.reason_of_answer(answer)}"
+        sleep(INTERVAL)
+    return ""
