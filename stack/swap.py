@@ -73,7 +73,7 @@ def prepared(
 
 
 def _made(client: DockerClient, site: Settings, old: Container | None) -> Container:
-    found = [each for each in containers.of_site(client, site.site, "app") if not old or each.id != old.id]
+    found = [each for each in _apps(client, site) if not old or each.id != old.id]
     if len(found) != 1:
         raise Refused(
             "the new container could not be made",
@@ -81,6 +81,10 @@ def _made(client: DockerClient, site: Settings, old: Container | None) -> Contai
             fix="look at `docker compose ps --all`; `docker compose up --detach` leaves one of them",
         )
     return found[0]
+
+
+def _apps(client: DockerClient, site: Settings) -> list[Container]:
+    return containers.of_site(client, site.site, "app")
 
 
 def perform(client: DockerClient, operation: Operation, change: Change, budget: Budget) -> None:
@@ -102,7 +106,7 @@ def perform(client: DockerClient, operation: Operation, change: Change, budget: 
             step.say(sizes.human(volumes.heard(keeper)["kept"]))
         with operation.step("Start the new release") as step:
             _start(client, operation, change, lease)
-            step.say(_healthy(site, change.new, left()))
+            step.say(_healthy(client, site, change.new, left()))
         with signals.ignored():
             operation.telling(proven=change.new.id)
             aftermath.completed(client, site, operation.entry)
@@ -176,12 +180,12 @@ def reverted(client: DockerClient, operation: Operation, change: Change, why: st
     )
 
 
-def _healthy(site: Settings, new: Container, limit: float) -> str:
+def _healthy(client: DockerClient, site: Settings, new: Container, limit: float) -> str:
     told = trial.probe(site, new, limit=round(limit), steady=0)
     if told.first is None:
         raise Refused(
             "the new release does not answer",
-            why=told.why,
+            why=trial.reason([found for found in _apps(client, site) if found.id == new.id], told),
             fix="read the application's last words in the report",
         )
     return f"answers after {told.first:.1f} s"
