@@ -87,10 +87,13 @@ def _apps(client: DockerClient, site: Settings) -> list[Container]:
     return containers.of_site(client, site.site, "app")
 
 
-def perform(client: DockerClient, operation: Operation, change: Change, budget: Budget) -> None:
+def perform(
+    client: DockerClient, operation: Operation, change: Change, budget: Budget, done: ExitStack
+) -> None:
     """Hold visitors, stop the old, keep the database, start the new, prove it, let them in.
 
-    What the journal calls ``proven`` is the point of no return.
+    What the journal calls ``proven`` is the point of no return; from there on until the end of ``done`` no
+    signal is heeded.
     """
     site = operation.site
     with _keeper(operation, change) as keeper, ExitStack() as held:
@@ -107,10 +110,10 @@ def perform(client: DockerClient, operation: Operation, change: Change, budget: 
         with operation.step("Start the new release") as step:
             _start(client, operation, change, lease)
             step.say(_healthy(client, site, change.new, left()))
-        with signals.ignored():
-            operation.telling(proven=change.new.id)
-            aftermath.completed(client, site, operation.entry)
-            operation.telling(held=f"{time.monotonic() - began:.1f}")
+        done.enter_context(signals.ignored())
+        operation.telling(proven=change.new.id)
+        aftermath.completed(client, site, operation.entry)
+        operation.telling(held=f"{time.monotonic() - began:.1f}")
 
 
 @contextmanager
