@@ -74,6 +74,7 @@ def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
             _put_back(site, entry)
         if "reverted" in entry.facts:
             _named(site, image)
+            kept.forgotten(site, entry.id)
         if old:
             containers.comes_back(client, old, "always")
             if entry.serving:
