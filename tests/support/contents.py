@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from tests.support.site import Site
 
 Rows = dict[str, list[tuple[object, ...]]]
+RECORDS = """
+const { DatabaseSync } = require('node:sqlite')
+const file = process.env.DATABASE_URI.replace('file:', '')
+const database = new DatabaseSync(file, { readOnly: true, timeout: 30000 })
+const made = "select * from sqlite_schema where name not like 'sqlite_%' order by name"
+const schema = database.prepare(made).all()
+const tables = schema.filter(({ type }) => type === 'table').map(({ name }) => name)
+database.exec('begin')
+const rows = tables.map((name) => [name, database.prepare(`select * from "${name}"`).all()])
+console.log(JSON.stringify([['sqlite_schema', schema.map(({ rootpage, ...told }) => told)], ...rows]))
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,12 @@ def rows(path: Path) -> Rows:
         with closing(sqlite3.connect(file)) as database:
             tables = database.execute("select name from sqlite_schema where type = 'table'").fetchall()
             return {name: database.execute(f'select * from "{name}"').fetchall() for (name,) in tables}  # noqa: S608
+
+
+def records(site: Site) -> Rows:
+    """Return every row of the database that the running application has open, by table, and its schema."""
+    told = json.loads(site.inside("app", "node", "-e", RECORDS))
+    return {table: [tuple(row.values()) for row in rows] for table, rows in told}
 
 
 def member(path: Path, name: str) -> bytes:

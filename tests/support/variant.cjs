@@ -5,6 +5,7 @@ const { networkInterfaces } = require('node:os')
 
 const { VARIANT, MIGRATION, MARK, ONLY_LIVE, RELEASE } = process.env
 const AFTER_MS = 4000
+const HALF_WAY_MS = 1000
 const live = Object.keys(networkInterfaces()).some((name) => name !== 'lo')
 const misbehaves = live || !ONLY_LIVE
 
@@ -50,11 +51,23 @@ const migrations = {
     await db.run(`ALTER TABLE posts ADD COLUMN column_${MARK} text`)
     await db.run(`CREATE TABLE table_${MARK} (id integer PRIMARY KEY NOT NULL, name text)`)
   },
+  // Half-way it waits, for whoever wants to break it off there.
+  async 'rewrites every picture'(db) {
+    await db.run(`ALTER TABLE media ADD COLUMN column_${MARK} text`)
+    await db.run(`UPDATE media SET alt = 'half migrated'`)
+    console.log('half migrated')
+    await new Promise((resolve) => setTimeout(resolve, HALF_WAY_MS))
+    await db.run(`UPDATE media SET alt = 'migrated by ${MARK}'`)
+  },
   async 'throws half-way'(db) {
     await db.run(`ALTER TABLE posts ADD COLUMN half_${MARK} text`)
     await db.run(`UPDATE posts SET title = 'half migrated'`)
     await db.run(`DELETE FROM users_sessions`)
     if (misbehaves) throw new Error('it throws half-way, as it should')
+  },
+  async 'fills the disk'(db) {
+    await db.run(`CREATE TABLE table_${MARK} (id integer PRIMARY KEY NOT NULL, name blob)`)
+    while (misbehaves) await db.run(`INSERT INTO table_${MARK} (name) VALUES (randomblob(100000))`)
   },
   // What Payload writes when a column changes, as it runs within a transaction: there the PRAGMA does nothing, and
   // dropping the old table deletes the rows that hang on it.

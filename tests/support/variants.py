@@ -61,9 +61,10 @@ class Variant:
         return (told or "good") + (", in production only" if self.live else "")
 
 
-MIGRATION = "adds a column and a table"
+MIGRATION, REWRITE = "adds a column and a table", "rewrites every picture"
 GOOD = Variant()
 MIGRATES = Variant(migration=MIGRATION)
+REWRITES = Variant(migration=REWRITE)
 
 CRASHES = Variant("crashes at once", ends=11)
 NEVER_HEALTHY = Variant("is never healthy", ends=11)
@@ -75,6 +76,7 @@ DELETES = Variant(migration="deletes child rows", ends=11)
 CRASHES_LIVE = Variant("crashes at once", live=True, ends=20)
 NEVER_HEALTHY_LIVE = Variant("is never healthy", MIGRATION, live=True, ends=20)
 BLOCKED_LIVE = Variant("blocks its event loop", live=True, ends=20)
+FILLS_LIVE = Variant(migration="fills the disk", live=True, ends=20)
 THROWS_LIVE = Variant(migration="throws half-way", live=True, ends=20)
 
 TURNS_BAD = Variant("turns bad", live=True, ends=20)
