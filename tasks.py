@@ -23,12 +23,13 @@ ROOT = Path(__file__).resolve().parent
         "accept-row-loss": "a table that may lose rows by a migration; can be given again",
     },
 )
-def deploy(_: Context, provision: bool = False, accept_row_loss: Sequence[str] = ()) -> None:
+def deploy(_: Context, provision: bool = False, accept_row_loss: Sequence[str] | None = None) -> None:
     """Bring this checkout up, tried out on a copy of the data first; wait until visitors are served."""
     from stack import console
     from stack.operations.deploy import deploy as run
 
-    console.result(run(ROOT, provision_first=provision, accepted=accept_row_loss))
+    # with another default than None, Invoke would take a table's letters for tables
+    console.result(run(ROOT, provision_first=provision, accepted=accept_row_loss or ()))
 
 
 @task

@@ -242,8 +242,14 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
 @pytest.mark.parametrize(
     ("argv", "operation", "arguments", "options"),
     [
-        (["deploy"], "deploy.deploy", (), {"provision_first": False}),
-        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True}),
+        (["deploy"], "deploy.deploy", (), {"provision_first": False, "accepted": ()}),
+        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True, "accepted": ()}),
+        (
+            ["deploy", "--accept-row-loss", "posts", "--accept-row-loss", "tags"],
+            "deploy.deploy",
+            (),
+            {"provision_first": False, "accepted": ["posts", "tags"]},
+        ),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),
