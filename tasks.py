@@ -10,7 +10,6 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from stack.cli import main
-from stack.errors import Usage
 
 ROOT = Path(__file__).resolve().parent
 
@@ -106,10 +105,12 @@ def create(_: Context, email: str) -> None:
     run(ROOT, email)
 
 
-@task
-def update(_: Context) -> None:
-    """Not yet: bring in the newest version and switch to it."""
-    raise _not_yet("update")
+@task(help={"provision": "first make the machine ready for the new version (needs root)"})
+def update(_: Context, provision: bool = False) -> None:
+    """Bring in the newest version and deploy it."""
+    from stack.operations.update import update as run
+
+    run(ROOT, provision=provision)  # each flag of `deploy` is one of `update` too
 
 
 @task(
@@ -207,14 +208,6 @@ def lint(_: Context) -> None:
     from stack.operations.lint import lint as run
 
     run(ROOT)
-
-
-def _not_yet(verb: str) -> Usage:
-    return Usage(
-        f"`{verb}` is not there yet",
-        why="this version deploys, backs up and restores",
-        fix="see CHANGELOG.md",
-    )
 
 
 def _backups() -> Collection:
