@@ -2,7 +2,7 @@
 //
 //   keep      waits for a line on stdin, then copies; {"kept": bytes}
 //   put-back  puts that copy in the database's place, and needs no room for it; done again, it does nothing.
-//             What was there stays, in a directory whose name tells so
+//             What was there stays until the next update, if there is room, in a directory whose name tells so
 //   drop      removes all copies but those of the ids that follow
 //
 // A stopped Payload leaves data in its write-ahead log: the files belong together.
@@ -13,8 +13,10 @@ const all = path.join(path.dirname(databasePath), '.releases')
 const mine = path.join(all, id)
 const kept = path.join(mine, 'payload.db')
 const refused = path.join(mine, 'refused.db')
-const done = `${mine}.put-back`
+const PUT_BACK = '.put-back'
+const done = mine + PUT_BACK
 const FILES = ['', '-wal', '-journal'] // -shm is made anew
+const ROOM = 256 << 20 // bytes that a site is left at least
 
 const there = (file) => fs.existsSync(file)
 const parts = (file) => FILES.filter((suffix) => there(file + suffix)).map((suffix) => [suffix, file + suffix])
@@ -33,17 +35,26 @@ function copiedWhole(from, to) {
 function keep() {
   if (fs.readSync(0, Buffer.alloc(1)) === 0) throw new Refusal('cut-off')
   head(databasePath)
-  fs.rmSync(mine, { recursive: true, force: true })
-  fs.mkdirSync(mine, { recursive: true, mode: 0o700 })
-  const bytes = copiedWhole(databasePath, kept)
+  dropped((name) => name.endsWith(PUT_BACK))
+  const bytes = copiedOrNothing()
   for (const directory of [mine, all, path.dirname(databasePath)]) sync(directory)
   if (journalMode(databasePath) !== 'wal')
     opened(databasePath, (database) => database.exec('pragma journal_mode = wal'), {})
   return bytes
 }
 
+function copiedOrNothing() {
+  fs.mkdirSync(mine, { recursive: true, mode: 0o700 })
+  try {
+    return copiedWhole(databasePath, kept)
+  } catch (trouble) {
+    fs.rmSync(mine, { recursive: true }) // the site that comes back needs the room
+    throw trouble
+  }
+}
+
 function putBack() {
-  if (there(mine)) {
+  if (!there(done)) {
     head(kept)
     for (const [suffix, file] of parts(databasePath))
       if (!there(refused + suffix)) fs.renameSync(file, refused + suffix)
@@ -53,13 +64,27 @@ function putBack() {
     fs.renameSync(mine, done)
     sync(all)
   }
-  for (const suffix of FILES) fs.rmSync(path.join(done, `payload.db${suffix}`), { force: true })
+  removed(path.join(done, 'payload.db'))
+  if (room() < ROOM) removed(path.join(done, 'refused.db')) // it may be what filled the disk
   return 0
 }
 
+function removed(file) {
+  for (const [, part] of parts(file)) fs.rmSync(part)
+}
+
+function room() {
+  const { bavail, bsize } = fs.statfsSync(all)
+  return bavail * bsize
+}
+
+function dropped(unwanted) {
+  for (const name of (there(all) ? fs.readdirSync(all) : []).filter(unwanted))
+    fs.rmSync(path.join(all, name), { recursive: true, force: true })
+}
+
 function drop() {
-  for (const name of there(all) ? fs.readdirSync(all) : [])
-    if (!ids.includes(name)) fs.rmSync(path.join(all, name), { recursive: true, force: true })
+  dropped((name) => !ids.includes(name))
   return 0
 }
 

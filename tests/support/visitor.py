@@ -26,8 +26,8 @@ class Editor:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"JWT {self.token}"}
 
-    def publish(self, title: str) -> int:
-        answer = self.site.post("/api/posts", json={"title": title}, headers=self.headers)
+    def publish(self, title: str, **more: str) -> int:
+        answer = self.site.post("/api/posts", json={"title": title, **more}, headers=self.headers)
         assert answer.status_code == 201, answer.text
         identity: int = answer.json()["doc"]["id"]
         return identity
