@@ -56,8 +56,8 @@ function copiedOrNothing() {
 function putBack() {
   if (!there(done)) {
     head(kept)
-    for (const [suffix, file] of parts(databasePath))
-      if (!there(refused + suffix)) fs.renameSync(file, refused + suffix)
+    // the database last: where it is there, all of it is
+    if (!there(refused)) for (const [suffix, file] of parts(databasePath).reverse()) fs.renameSync(file, refused + suffix)
     for (const suffix of [...FILES, '-shm']) fs.rmSync(databasePath + suffix, { force: true })
     for (const [suffix, file] of parts(kept).reverse()) fs.linkSync(file, databasePath + suffix)
     sync(path.dirname(databasePath))
