@@ -53,8 +53,9 @@ const migrations = {
   async 'throws half-way'(db) {
     await db.run(`ALTER TABLE posts ADD COLUMN half_${MARK} text`)
     await db.run(`UPDATE posts SET title = 'half migrated'`)
+    if (!misbehaves) return
     await db.run(`DELETE FROM users_sessions`)
-    if (misbehaves) throw new Error('it throws half-way, as it should')
+    throw new Error('it throws half-way, as it should')
   },
   // What Payload writes when a column changes, as it runs within a transaction: there the PRAGMA does nothing, and
   // dropping the old table deletes the rows that hang on it.

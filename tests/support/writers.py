@@ -81,6 +81,9 @@ class Watch:
         )
 
     def look(self) -> None:
+        os.setpriority(
+            os.PRIO_PROCESS, threading.get_native_id(), -10
+        )  # it takes little, and has to be on time
         last = time.monotonic()
         while not self._over.wait(EVERY):
             writers = sorted(self._writers())
