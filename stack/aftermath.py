@@ -6,10 +6,9 @@ be done again, from wherever a crash has left it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stack import console, data, envfile, hold, journal, kept, releases, settings, volumes
+from stack import console, data, envfile, hold, kept, releases, settings, volumes
 from stack.engine import containers
 from stack.volumes import Place
 
@@ -68,13 +67,14 @@ def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
     image = entry.facts["from_image"]
     with console.step(f"Back to {releases.of_image(image)}" if entry.serving else "Back"):
         old = next(iter(_all(client, site, entry.facts["old"])), None)
-        damaged = "unproven" in entry.facts and not {"proven", "put_back"} & entry.facts.keys()
+        damaged = "unproven" in entry.facts and "proven" not in entry.facts
         if old and old.running and (damaged or _runs_since_before(old, entry)):
             containers.stop(client, old)  # a stop that was begun goes on by itself
         if damaged:
             _put_back(site, entry)
         if "reverted" in entry.facts:
             _named(site, image)
+            kept.forgotten(site, entry.id)
         if old:
             containers.comes_back(client, old, "always")
             if entry.serving:
@@ -89,11 +89,10 @@ def _runs_since_before(old: Container, entry: Entry) -> bool:
 
 
 def _put_back(site: Settings, entry: Entry) -> None:
-    """Put the database back that was kept; noted before anything can write to it again."""
+    """Put the database back that was kept, unless that was done: since then it can have been written to."""
     place = Place(entry.facts["to_image"], entry.facts["database"], site.db_volume, site.media_volume)
     with volumes.running(site, place, "reader", "keep", "put-back", entry.id, place.database) as process:
         volumes.heard(process)
-    journal.write(site, replace(entry, facts={**entry.facts, "put_back": "yes"}))
 
 
 def _all(client: DockerClient, site: Settings, identity: str | None = None) -> list[Container]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stack.rehearsal import Rehearsal
 
 DISK = 100 << 20  # bytes a second, which the disk of a small server writes
-MARGIN = 5.0  # seconds for what is not estimated: to stop one container and to start another
+MARGIN = 8.0  # seconds for the way back: to stop one container and to start another
 SLOWER = 2.0  # times; a server that serves visitors as well
 PATIENCE = 25.0  # seconds for requests that are under way
 LEAST = 5.0  # of these
@@ -39,8 +39,7 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
     """Share ``limit`` out by what the rehearsal took; a release that does not fit is :class:`Refused`."""
     copying = rehearsal.size / DISK
     start = rehearsal.trial.first * SLOWER
-    back = MARGIN + copying
-    drain = min(PATIENCE, limit - copying - start - back)
+    drain = min(PATIENCE, limit - copying - start - MARGIN)
     if drain < LEAST:
         needed = round(limit - drain + LEAST)
         raise Refused(
@@ -49,4 +48,4 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
             f"its database has {rehearsal.size >> 20} MiB; they wait {limit} s at most",
             fix=f"HOLD_BUDGET={needed} in .env, and HOLD_LIMIT and the proxies' time-outs above it",
         )
-    return Budget(limit, drain, back)
+    return Budget(limit, drain, MARGIN)

@@ -42,7 +42,7 @@ def chosen(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Cand
         base = preflight.base_image(client, site.node_image)
         digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
         live = images.find(client, site.app_image) if site.app_image else None
-        before = next(iter(containers.of_site(client, site.site, "app")), None)
+        before = containers.present(client, site.site, "app")
         if live and live.labels.get("inputs") == digest:
             step.say("nothing: no build")
             return Candidate(site.app_image, digest, new=False, env=env, before=before)

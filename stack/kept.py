@@ -43,6 +43,11 @@ def saved(site: Settings, entry: Entry) -> None:
         written.replace(place / ARCHIVE)
 
 
+def forgotten(site: Settings, identity: str) -> None:
+    """Remove what is kept of a release that did not stay."""
+    shutil.rmtree(_all(site) / identity, ignore_errors=True)
+
+
 def pruned(site: Settings, place: Place) -> None:
     """Remove what is kept of all but the last releases; where that cannot be, the next update does it."""
     try:

@@ -63,8 +63,9 @@ class Operation:
         self._write(serving=serving)
 
     def _write(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Entry
-        self.entry = replace(self.entry, **changes)
-        journal.write(self.site, self.entry)
+        entry = replace(self.entry, **changes)
+        journal.write(self.site, entry)
+        self.entry = entry  # what could not be written down is not so: a crash would not know of it
 
 
 @contextmanager

@@ -105,7 +105,10 @@ def bring_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
     if not comes:
         now = settings.load(site.root)
         comes = _as_dotenv_says(client, now, serving=entry.serving or _is_done(site, entry))
-    journal.write(site, replace(entry, serving=None))
+    try:
+        journal.write(site, replace(entry, serving=None))
+    except OSError as trouble:  # a full disk; to remove the journal needs no room
+        console.progress(f"  the journal cannot be written: {trouble}")
     return comes
 
 

@@ -73,7 +73,7 @@ def prepared(
 
 
 def _made(client: DockerClient, site: Settings, old: Container | None) -> Container:
-    found = [each for each in containers.of_site(client, site.site, "app") if not old or each.id != old.id]
+    found = [each for each in _apps(client, site) if not old or each.id != old.id]
     if len(found) != 1:
         raise Refused(
             "the new container could not be made",
@@ -83,10 +83,17 @@ def _made(client: DockerClient, site: Settings, old: Container | None) -> Contai
     return found[0]
 
 
-def perform(client: DockerClient, operation: Operation, change: Change, budget: Budget) -> None:
+def _apps(client: DockerClient, site: Settings) -> list[Container]:
+    return containers.of_site(client, site.site, "app")
+
+
+def perform(
+    client: DockerClient, operation: Operation, change: Change, budget: Budget, done: ExitStack
+) -> None:
     """Hold visitors, stop the old, keep the database, start the new, prove it, let them in.
 
-    What the journal calls ``proven`` is the point of no return.
+    What the journal calls ``proven`` is the point of no return; from there on until the end of ``done`` no
+    signal is heeded.
     """
     site = operation.site
     with _keeper(operation, change) as keeper, ExitStack() as held:
@@ -102,11 +109,11 @@ def perform(client: DockerClient, operation: Operation, change: Change, budget: 
             step.say(sizes.human(volumes.heard(keeper)["kept"]))
         with operation.step("Start the new release") as step:
             _start(client, operation, change, lease)
-            step.say(_healthy(site, change.new, left()))
-        with signals.ignored():
-            operation.telling(proven=change.new.id)
-            aftermath.completed(client, site, operation.entry)
-            operation.telling(held=f"{time.monotonic() - began:.1f}")
+            step.say(_healthy(client, site, change.new, left()))
+        done.enter_context(signals.ignored())
+        operation.telling(proven=change.new.id)
+        aftermath.completed(client, site, operation.entry)
+        operation.telling(held=f"{time.monotonic() - began:.1f}")
 
 
 @contextmanager
@@ -176,12 +183,12 @@ def reverted(client: DockerClient, operation: Operation, change: Change, why: st
     )
 
 
-def _healthy(site: Settings, new: Container, limit: float) -> str:
+def _healthy(client: DockerClient, site: Settings, new: Container, limit: float) -> str:
     told = trial.probe(site, new, limit=round(limit), steady=0)
     if told.first is None:
         raise Refused(
             "the new release does not answer",
-            why=told.why,
+            why=trial.reason([found for found in _apps(client, site) if found.id == new.id], told),
             fix="read the application's last words in the report",
         )
     return f"answers after {told.first:.1f} s"

@@ -11,7 +11,7 @@ from stack.engine import containers
 from stack.errors import Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from docker import DockerClient
 
@@ -70,16 +70,16 @@ def _steady(client: DockerClient, site: Settings, container: Container) -> float
     if told.first is None or told.answers[-1] != 200:
         raise Refused(
             "the trial failed: the release does not work on this data",
-            why=_why(client, site, told),
+            why=reason(containers.beside(client, site.site, "trial"), told),
             fix="the site is as it was; read what the application said, above",
             detail=_said(client, site, container),
         )
     return told.first
 
 
-def _why(client: DockerClient, site: Settings, told: Answers) -> str:
-    deaths = (report.death(each) for each in containers.beside(client, site.site, "trial"))
-    return next((death for death in deaths if death), "") or told.why
+def reason(found: Iterable[Container], told: Answers) -> str:
+    """Say why a release does not work: how its container ended, or else its last answer."""
+    return next((death for death in map(report.death, found) if death), "") or told.why
 
 
 def _said(client: DockerClient, site: Settings, container: Container) -> str:

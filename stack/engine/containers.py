@@ -82,6 +82,11 @@ def of_site(client: DockerClient, site: str, service: str | None = None) -> list
     return [container for container in _found(client, labels) if container.service in OURS]
 
 
+def present(client: DockerClient, site: str, service: str) -> Container | None:
+    """Return the container of a service that runs, or else the newest: beside it an update makes another."""
+    return next(iter(sorted(of_site(client, site, service), key=lambda found: not found.running)), None)
+
+
 def _found(client: DockerClient, labels: list[str]) -> list[Container]:
     found = []
     with translated():

@@ -1,7 +1,8 @@
 // VERB ID DATABASE [ID...] : a copy of the stopped database beside it, for the way back.
 //
 //   keep      waits for a line on stdin, then copies; {"kept": bytes}
-//   put-back  puts that copy in the database's place, again if need be; what was there stays beside the copy
+//   put-back  puts that copy in the database's place, and needs no room for it; done again, it does nothing.
+//             What was there stays, in a directory whose name tells so
 //   drop      removes all copies but those of the ids that follow
 //
 // A stopped Payload leaves data in its write-ahead log: the files belong together.
@@ -12,6 +13,7 @@ const all = path.join(path.dirname(databasePath), '.releases')
 const mine = path.join(all, id)
 const kept = path.join(mine, 'payload.db')
 const refused = path.join(mine, 'refused.db')
+const done = `${mine}.put-back`
 const FILES = ['', '-wal', '-journal'] // -shm is made anew
 
 const there = (file) => fs.existsSync(file)
@@ -41,13 +43,18 @@ function keep() {
 }
 
 function putBack() {
-  head(kept)
-  if (!there(refused)) for (const [suffix, file] of parts(databasePath).reverse()) fs.renameSync(file, refused + suffix)
-  for (const suffix of ['-wal', '-shm', '-journal']) fs.rmSync(databasePath + suffix, { force: true })
-  const bytes = copiedWhole(kept, databasePath)
-  sync(mine)
-  sync(path.dirname(databasePath))
-  return bytes
+  if (there(mine)) {
+    head(kept)
+    for (const [suffix, file] of parts(databasePath))
+      if (!there(refused + suffix)) fs.renameSync(file, refused + suffix)
+    for (const suffix of [...FILES, '-shm']) fs.rmSync(databasePath + suffix, { force: true })
+    for (const [suffix, file] of parts(kept).reverse()) fs.linkSync(file, databasePath + suffix)
+    sync(path.dirname(databasePath))
+    fs.renameSync(mine, done)
+    sync(all)
+  }
+  for (const suffix of FILES) fs.rmSync(path.join(done, `payload.db${suffix}`), { force: true })
+  return 0
 }
 
 function drop() {

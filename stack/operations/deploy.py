@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -128,8 +129,8 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
     deploying.making(files=(archive,))
     told = rehearsal.held(client, deploying, there, image=candidate.image, archive=archive, accepted=accepted)
     deploying.telling(migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}")
-    swap.perform(client, deploying, change, budget.of(site.hold_budget, told))
-    with signals.ignored():
+    with ExitStack() as done:
+        swap.perform(client, deploying, change, budget.of(site.hold_budget, told), done)
         _let_visitors_see(client, deploying, change, migrated=told.migrated)
     return True
 

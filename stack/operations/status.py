@@ -41,8 +41,8 @@ def status(root: Path, *, as_json: bool) -> None:
 
 
 def _facts(client: DockerClient, site: Settings) -> Facts:
-    app = next(iter(containers.of_site(client, site.site, "app")), None)
-    gate = next(iter(containers.of_site(client, site.site, "gate")), None)
+    app = containers.present(client, site.site, "app")
+    gate = containers.present(client, site.site, "gate")
     room = disk.room(objects.data_directory(client))
     return {
         "site": site.site,
