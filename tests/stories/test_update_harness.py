@@ -63,7 +63,10 @@ def second(engine: DockerClient, site: Site, *, read_only: bool) -> Iterator[Non
         detach=True,
     )
     try:
-        assert b"it is open" in next(container.logs(stream=True))
+        deadline = time.monotonic() + 30
+        while b"it is open" not in container.logs():
+            assert time.monotonic() < deadline, container.logs()
+            time.sleep(0.1)
         yield
     finally:
         container.remove(force=True)
@@ -91,7 +94,7 @@ def test_every_request_that_fails_is_counted_with_its_door_and_the_rate_is_kept(
 ) -> None:
     with visitors.coming(opened, editor, tmp_path / "failing", gets=20, posts=5) as coming:
         time.sleep(1)
-        site.compose("stop", "app")
+        site.compose("stop", "--timeout", "1", "app")
         stopped = time.monotonic()
         time.sleep(5)  # longer than the gate holds here
         site.compose("start", "app")

@@ -95,7 +95,8 @@ def course(  # noqa: PLR0913, PLR0917 - the whole stage
 
 def _write_down(course: Course, file: str | None) -> None:
     told = f"{updates.table(course)}\n\n{updates.totals(course)}\n"
-    print(told)  # noqa: T201 - shown with what failed
+    steps = [update.told for update in course.updates]
+    print(told, *steps, sep="\n")  # noqa: T201 - shown with what failed
     if file:
         Path(file).write_text(told)
 

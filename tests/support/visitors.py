@@ -86,17 +86,17 @@ def coming(
             process.stdin.write(json.dumps(asdict(plan)) + "\n")
             process.stdin.flush()
             visitors = Visitors(record, process)
-            _begun(visitors)
+            _begun(visitors, gets)
             yield visitors
             visitors.go()
         finally:
             process.kill()
 
 
-def _begun(visitors: Visitors) -> None:
+def _begun(visitors: Visitors, enough: int) -> None:
     """Wait for the first answers: what is slow in a load that starts is not the site."""
     deadline = time.monotonic() + PATIENCE
-    while len(visitors.requests()) < GETS:
+    while len(visitors.requests()) < enough:
         assert time.monotonic() < deadline, "nobody is answered"
         assert visitors.process.poll() is None, "the load does not start"
         time.sleep(0.1)
