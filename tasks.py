@@ -11,7 +11,6 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from stack.cli import main
-from stack.errors import Usage
 
 ROOT = Path(__file__).resolve().parent
 
@@ -23,12 +22,13 @@ ROOT = Path(__file__).resolve().parent
         "accept-row-loss": "a table that may lose rows by a migration; can be given again",
     },
 )
-def deploy(_: Context, provision: bool = False, accept_row_loss: Sequence[str] = ()) -> None:
+def deploy(_: Context, provision: bool = False, accept_row_loss: Sequence[str] | None = None) -> None:
     """Bring this checkout up, tried out on a copy of the data first; wait until visitors are served."""
     from stack import console
     from stack.operations.deploy import deploy as run
 
-    console.result(run(ROOT, provision_first=provision, accepted=accept_row_loss))
+    # with another default than None, Invoke would take a table's letters for tables
+    console.result(run(ROOT, provision_first=provision, accepted=accept_row_loss or ()))
 
 
 @task
@@ -113,10 +113,19 @@ def create(_: Context, email: str) -> None:
     run(ROOT, email)
 
 
-@task
-def update(_: Context) -> None:
-    """Not yet: bring in the newest version and switch to it."""
-    raise _not_yet("update")
+@task(
+    iterable=["accept_row_loss"],
+    help={
+        "provision": "first make the machine ready for the new version (needs root)",
+        "accept-row-loss": "a table that may lose rows by a migration; can be given again",
+    },
+)
+def update(_: Context, provision: bool = False, accept_row_loss: list[str] | None = None) -> None:
+    """Bring in the newest version and deploy it."""
+    from stack.operations.update import update as run
+
+    # each flag of `deploy` is one of `update` too
+    run(ROOT, provision=provision, accept_row_loss=accept_row_loss or [])
 
 
 @task(
@@ -214,14 +223,6 @@ def lint(_: Context) -> None:
     from stack.operations.lint import lint as run
 
     run(ROOT)
-
-
-def _not_yet(verb: str) -> Usage:
-    return Usage(
-        f"`{verb}` is not there yet",
-        why="this version deploys, backs up and restores",
-        fix="see CHANGELOG.md",
-    )
 
 
 def _backups() -> Collection:

@@ -1,4 +1,4 @@
-"""Which version of a directory this is, in Git's words."""
+"""Which version of a directory this is, in Git's words; and how Git is asked anything."""
 
 from __future__ import annotations
 
@@ -11,20 +11,50 @@ from stack.errors import Refused
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stack.ownership import Identity
+    from stack.run import Result
+
 NONE = "nogit"
-GIT = ["git", "-c", "safe.directory=*"]  # root may deploy somebody else's checkout
-STATUS = [*GIT, "status", "--porcelain", "--untracked-files=normal"]
+GIT = [
+    "git",
+    "--no-optional-locks",  # an index that root has refreshed would be root's
+    *("-c", "safe.directory=*"),  # root may deploy somebody else's checkout
+    *("-c", "core.fsmonitor=false"),  # nothing stays behind and keeps the lock
+]
+STATUS = ["status", "--porcelain", "--untracked-files=normal"]
+ALONE = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
 
 
 def revision(directory: Path) -> str:
     """Return twelve digits of the commit, with ``-dirty`` if the directory differs from it, or ``nogit``."""
-    # a Git hook that deploys has variables that name another repository
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        commit = run.capture([*GIT, "rev-parse", "--short=12", "HEAD"], cwd=directory, env=env)
-        changes = run.capture([*STATUS, "--", "."], cwd=directory, env=env)
+        commit = asked(directory, "rev-parse", "--short=12", "HEAD")
+        changes = asked(directory, *STATUS, "--", ".")
     except Refused:  # no git on this machine
         return NONE
     if not commit.ok or not changes.ok:
         return NONE
     return commit.out.strip() + ("-dirty" if changes.out.strip() else "")
+
+
+def asked(
+    directory: Path, *arguments: str, owner: Identity | None = None, timeout: float | None = None
+) -> Result:
+    """Run Git in a directory, as its owner where one is given; it asks nobody for a password."""
+    return run.capture(
+        [*GIT, *arguments], cwd=directory, env=_environment(owner), timeout=timeout, owner=owner
+    )
+
+
+def _environment(owner: Identity | None) -> dict[str, str]:
+    """Return this process's environment without the repository that a hook's variables name.
+
+    Who works as somebody else has their configuration and nothing of root's.
+    """
+    foreign = ("GIT_", "XDG_", "SSH_AUTH_SOCK") if owner else ("GIT_",)
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(foreign) or (key.startswith("GIT_SSH") and not owner)
+    }
+    return {**kept, **ALONE, **(owner.variables if owner else {})}

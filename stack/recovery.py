@@ -22,6 +22,7 @@ from stack import (
     releases,
     settings,
     start,
+    upstream,
 )
 from stack.engine import containers, objects
 from stack.errors import Broken, Failure, Refused, Undone
@@ -48,6 +49,7 @@ def earlier(client: DockerClient, site: Settings) -> Entry | None:
     preflight.name_is_ours(client, site)  # a journal goes along with a copy of the checkout
     console.progress(f'{entry.operation} of {entry.began} was broken off at "{entry.step}"; making it good')
     try:
+        upstream.put_back(site.app_dir, entry.facts)
         bring_back(client, site, entry)
         tidied(client, site, entry)
     except (Failure, OSError) as trouble:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import IO, NoReturn
 
+    from stack.ownership import Identity
+
 TAIL_LINES = 40
 GRACE = 10  # seconds an interrupted command gets to end by itself
 TEXT = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "errors": "replace"}
@@ -76,23 +78,27 @@ class Streams:
         return next((line for line in [*errors, *reversed(lines)] if line), f"exit code {code}")
 
 
-def capture(
+def capture(  # noqa: PLR0913 - what can differ between one run and another
     argv: Sequence[str],
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
     looking: bool = False,
+    owner: Identity | None = None,
 ) -> Result:
     """Run ``argv`` to its end and return what it said, whatever its exit code.
 
     What is only ``looking`` does not hold the site's lock: where its parent is killed, nobody waits for it.
+    Root can run it as somebody else, the ``owner`` of what it works on.
 
     ``env`` replaces the whole environment; ``timeout`` is in seconds and counts as exit code 124, as with
     coreutils' ``timeout``. A program that does not exist is :class:`Refused`.
     """
     kept = () if looking else _kept
-    with _started(argv, cwd=cwd, env=env, stderr=subprocess.PIPE, pass_fds=kept, **TEXT) as process:
+    who = {"user": owner.user, "group": owner.group, "extra_groups": owner.groups} if owner else {}
+    how = {"stderr": subprocess.PIPE, "pass_fds": kept, **TEXT, **who}
+    with _started(argv, cwd=cwd, env=env, **how) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as late:

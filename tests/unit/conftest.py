@@ -15,7 +15,7 @@ from tests.unit.support.programs import Programs
 from tests.unit.support.restoring import NAME
 from tests.unit.support.servers import Reply, serving
 from tests.unit.support.shop import SECRET, Shop
-from tests.unit.support.world import ANSWERS, DOCKER, FACTS, OLD, TRIAL, World
+from tests.unit.support.world import ANSWERS, DOCKER, FACTS, NEW, OLD, TRIAL, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,9 @@ def world(
     docker.answers["GET /containers/app0ff27c883dfb/logs"] = engine.log("cannot open database\n")
     docker.answers["POST /containers/app0ff27c883dfb/update"] = {"Warnings": None}
     docker.answers["POST /containers/app0ff27c883dfb/start"] = Reply(204)
+    docker.answers[f"GET /containers/{NEW}/json"] = world.new
+    docker.answers[f"POST /containers/{NEW}/update"] = {"Warnings": None}
+    docker.answers[f"DELETE /containers/{NEW}"] = world.new_goes
     docker.answers[f"GET /containers/{TRIAL}/json"] = world.trial
     docker.answers[f"GET /containers/{TRIAL}/logs"] = engine.log("cannot open database\n")
     docker.answers[f"POST /containers/{TRIAL}/stop"] = Reply(204)

@@ -127,14 +127,6 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.split() == ["inv", stack.__version__]
 
 
-def test_a_verb_that_is_not_there_yet_says_so_with_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ends_with(["update"]) == 2
-    out, err = capsys.readouterr()
-    assert err.startswith("error: `update` is not there yet\n  why: ")
-    assert "CHANGELOG.md" in err
-    assert out == ""
-
-
 @pytest.mark.parametrize(
     ("kind", "code"), CODES.items(), ids=lambda value: getattr(value, "__name__", str(value))
 )
@@ -242,8 +234,14 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
 @pytest.mark.parametrize(
     ("argv", "operation", "arguments", "options"),
     [
-        (["deploy"], "deploy.deploy", (), {"provision_first": False}),
-        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True}),
+        (["deploy"], "deploy.deploy", (), {"provision_first": False, "accepted": ()}),
+        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True, "accepted": ()}),
+        (
+            ["deploy", "--accept-row-loss", "posts", "--accept-row-loss", "tags"],
+            "deploy.deploy",
+            (),
+            {"provision_first": False, "accepted": ["posts", "tags"]},
+        ),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),

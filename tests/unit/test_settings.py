@@ -45,6 +45,8 @@ def test_a_checkout_without_dotenv_is_a_whole_site(checkout: Path) -> None:
         health_path="/api/health",
         start_limit=120,
         trial_seconds=8,
+        watch_seconds=10,
+        hold_budget=45,
         node_image="node:24-alpine",
         gate_image="caddy:2-alpine",
     )

@@ -68,7 +68,13 @@ def test_a_healthy_container_is_understood() -> None:
         health_log=("",),
         env={"RELEASE": "20261122T181500Z-0123456789ab", "PAYLOAD_SECRET": "a=b"},
         volumes=frozenset({"shop_payload-db", "shop_media-uploads"}),
+        made_of="",
     )
+
+
+def test_what_compose_made_a_container_of_is_understood() -> None:
+    seen = _seen(engine.container(labels={"com.docker.compose.config-hash": "4f2a"}))
+    assert seen.made_of == "4f2a"
 
 
 def test_a_container_without_a_health_check_has_no_health() -> None:

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stack import envfile, lock, settings, start
+from stack import envfile, environment, journal, lock, settings
 from stack.errors import Broken, Failure, Invalid, Locked, Refused, Undone
 from stack.operations.deploy import deploy
 from stack.operations.restart import restart
 from stack.operations.stop import stop
 from tests.unit.support.servers import Reply
-from tests.unit.support.world import DOCKER, OLD
+from tests.unit.support.world import NEW, OLD
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from docker import DockerClient
-
-    from stack.settings import Settings
     from tests.unit.support.world import World
 
 
@@ -57,22 +54,43 @@ def test_a_build_gets_name_release_and_inputs_but_no_secret(world: World) -> Non
     assert secret not in (world.here / "build").read_text()
 
 
-def test_a_deploy_with_nothing_new_builds_nothing_and_starts_the_same(world: World) -> None:
-    first = deploy(world.root)
+def has_built(world: World) -> str:
+    """Deploy, and let the image be there with what it was made of; return the release."""
+    release = deploy(world.root)
     given = re.search(r"^INPUTS=(\w+)", (world.here / "build").read_text(), re.MULTILINE)
     assert given
-    world.docker.has_image(f"shop:{first}", labels={"inputs": given.group(1)})
+    world.docker.has_image(f"shop:{release}", labels={"inputs": given.group(1)})
+    return release
+
+
+def test_a_deploy_with_nothing_new_builds_nothing_and_starts_the_same(world: World) -> None:
+    first = has_built(world)
     assert deploy(world.root) == first
-    assert world.ran() == ["build", "up", "up"]
+    assert world.ran() == ["build", "up", "create", "up"]
     assert world.live == f"shop:{first}"
+    assert f"DELETE /containers/{NEW}" in world.docker.asked
+    assert not [line for line in world.docker.asked if line.endswith("/stop")]
+
+
+def test_a_new_container_that_cannot_be_made_leaves_the_site_as_it_was(world: World) -> None:
+    world.has_deployed(OLD)
+    (world.here / "volumes").touch()
+    environment.create(settings.load(world.root))
+    before = (world.root / ".env").read_text()
+    (world.here / "create-breaks").write_text("Error response from daemon: no space left on device\n")
+    failure = failing(Refused, world)
+    assert failure.what == "the new container could not be made"
+    assert failure.why == "Error response from daemon: no space left on device"
+    assert world.ran() == ["build", "create"]
+    assert world.live == OLD
+    assert (world.root / ".env").read_text() == before
+    assert journal.read(settings.load(world.root)) is None
 
 
 @pytest.mark.parametrize("change", ["application", "base image", "public value", "image is gone"])
 def test_what_changed_is_built_again(change: str, world: World) -> None:
-    first = deploy(world.root)
-    given = re.search(r"^INPUTS=(\w+)", (world.here / "build").read_text(), re.MULTILINE)
-    assert given
-    world.docker.has_image(f"shop:{first}", labels={"inputs": given.group(1)})
+    first = has_built(world)
+    (world.here / "create-breaks").touch()  # what follows is for an engine that is real
     if change == "application":
         (world.root / "app" / "page.tsx").write_text("export default () => 'new'\n")
     elif change == "base image":
@@ -81,8 +99,8 @@ def test_what_changed_is_built_again(change: str, world: World) -> None:
         envfile.write(world.root / ".env.production", {"NEXT_PUBLIC_SERVER_URL": "https://new.example"})
     else:
         del world.docker.answers[f"GET /images/shop:{first}/json"]
-    deploy(world.root)
-    assert world.ran().count("build") == 2
+    failing(Refused, world)
+    assert world.ran() == ["build", "up", "build", "create"]
 
 
 def test_a_build_that_fails_leaves_the_site_as_it_was(world: World) -> None:
@@ -129,45 +147,18 @@ def test_a_first_deploy_that_does_not_start_leaves_nothing_running(world: World)
     assert "APP_IMAGE" not in world.dotenv
 
 
-def test_a_release_that_does_not_start_gives_way_to_the_one_before(world: World) -> None:
-    world.has_deployed(OLD)
-    before = (world.root / ".env").read_text()
-    world.all_new_ones_are_bad = True
-    failure = failing(Undone, world)
-    assert failure.code == 20
-    assert "the previous one is back and healthy" in failure.what
-    assert world.ran() == ["build", "up", "stop", "up"]
-    assert world.live == OLD
-    assert (world.root / ".env").read_text() == before
-
-
-def test_a_mistake_of_our_own_leads_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.has_deployed(OLD)
-    well = start.healthy
-
-    def healthy(client: DockerClient, site: Settings) -> str:
-        if world.live != OLD:
-            raise KeyError("pids")
-        return well(client, site)
-
-    monkeypatch.setattr(start, "healthy", healthy)
-    failure = failing(Undone, world)
-    assert "KeyError" in failure.why
-    assert world.live == OLD
-
-
-def test_when_the_one_before_does_not_start_either_that_is_said(world: World) -> None:
-    world.has_deployed(OLD)
-    world.all_new_ones_are_bad = True
-    build = DOCKER.format(here=world.here).replace(
-        '*" up "*)', f"*\" up \"*) touch '{world.here}/up-breaks';"
-    )
-    world.programs.add("docker", build)
+def test_a_live_release_that_new_settings_keep_from_answering_is_not_taken_down(world: World) -> None:
+    first = has_built(world)
+    envfile.write(world.root / ".env", {"START_LIMIT": "1"})
+    idle = {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}}
+    world.docker.answers["GET /containers/app0ff27c883dfb/stats"] = idle | {"precpu_stats": idle["cpu_stats"]}
+    world.unwell = True
     failure = failing(Broken, world)
     assert failure.code == 21
-    assert "does not answer either" in failure.what
-    assert "; then: " in failure.why
-    assert world.dotenv["APP_IMAGE"] == OLD
+    assert failure.what == f"release {first} does not answer with the present settings"
+    assert "its health route answers 503" in failure.why
+    assert "cannot open database" in failure.detail
+    assert world.ran() == ["build", "up", "create", "up"]
 
 
 def test_new_secrets_are_not_made_for_a_database_that_exists(world: World) -> None:
@@ -198,7 +189,7 @@ def test_a_value_that_compose_would_cut_ends_a_deploy_before_anything_is_touched
 def test_what_is_doubtful_in_the_environment_file_is_a_warning_and_the_deploy_goes_on(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deploy(world.root)
+    environment.create(settings.load(world.root))
     with (world.root / ".env.production").open("a") as file:
         file.write("HOST_PORT=3100\n")
     deploy(world.root)

@@ -36,11 +36,11 @@ def all_messages() -> set[Message]:
     """Return what errors, warnings and the checks of environment files say."""
     files = [ROOT / "tasks.py", *sorted((ROOT / "stack").rglob("*.py"))]
     modules = [ast.parse(path.read_text()) for path in files]
-    functions = {node.name: node for tree in modules for node in ast.walk(tree) if isinstance(node, Function)}
+    functions = [node for tree in modules for node in ast.walk(tree) if isinstance(node, Function)]
     calls = [node for tree in modules for node in ast.walk(tree) if isinstance(node, ast.Call)]
     source = _Source(functions, calls)
     found = {Message(text, INVALID) for _, text, _ in problems.OF_THE_STACK.values()}
-    for function in (node for tree in modules for node in ast.walk(tree) if isinstance(node, Function)):
+    for function in functions:
         for code, expression in _said_by(function):
             found |= {Message(text, code) for text in source.texts(expression, function)}
     # a value that is all there is, is text of another message handed on
@@ -79,7 +79,7 @@ def _of_the_shell() -> set[Message]:
 
 @dataclass(frozen=True)
 class _Source:
-    functions: dict[str, Function]
+    functions: list[Function]
     calls: list[ast.Call]
 
     def texts(self, expression: ast.expr, function: Function) -> set[str]:
@@ -103,7 +103,7 @@ class _Source:
     def _part(self, part: ast.expr, function: Function) -> set[str]:
         if isinstance(part, ast.FormattedValue):
             value = part.value
-            known = isinstance(value, ast.Name) and value.id in ("what", "failed", "message")
+            known = isinstance(value, ast.Name) and value.id in ("what", "failed", "message", "new")
             return self.texts(value, function) if known else {HOLE}
         return self.texts(part, function)
 
@@ -121,4 +121,4 @@ class _Source:
                     yield from self.texts(given[name], self._around(call))
 
     def _around(self, call: ast.Call) -> Function:
-        return next(f for f in self.functions.values() if any(node is call for node in ast.walk(f)))
+        return next(f for f in self.functions if any(node is call for node in ast.walk(f)))

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 OLD = "shop:20260101T000000Z-000000000000"
 
 # What Compose makes of a file it may tell itself: that needs no engine.
-# `up` makes an image the live one; `build` says what it was given; what runs beside the site tells `facts`,
-# or those of its volume, and the probe of a container tells `probe`.
+# `up` makes an image the live one, `create --scale` a container beside it; `build` says what it was given;
+# what runs beside the site tells `facts`, or those of its volume, and the probe of a container tells `probe`.
 DOCKER = """
 case " $* " in
 " compose run "*) case "$7:$#" in
@@ -37,6 +37,8 @@ case " $* " in
 *" --format json "*) PATH="${{PATH#*:}}" exec docker "$@" ;;
 *" version "*) echo "$PLUGIN_SAYS" ;;
 *" build "*) env >'{here}/build'; cat '{here}/build-breaks' 2>/dev/null && exit 17 ;;
+*" create "*" --scale "*) cat '{here}/create-breaks' >&2 2>/dev/null && exit 1
+  printf %s "$APP_IMAGE" >'{here}/beside' ;;
 *" create "*) echo "$DB_VOLUME $MEDIA_VOLUME" >'{here}/mounts' ;;
 *" up "*) touch '{here}/volumes'; rm -f '{here}/mounts'
   printf %s "$APP_IMAGE" >'{here}/live'; [ ! -e '{here}/up-breaks' ] || exit 1 ;;
@@ -51,17 +53,24 @@ FACTS = (
 )
 ANSWERS = '{"first": 0.4, "answers": [200]}\n'
 TRIAL = "trial0ff27c883dfb"
+NEW = "new0ff27c883dfb"
+MADE_OF = "com.docker.compose.config-hash"
 
 
 @dataclass
 class World:
-    """A site on an engine. ``bad`` are images that do not become healthy, ``users`` what Payload tells."""
+    """A site on an engine.
+
+    ``bad`` are images that do not become healthy, ``users`` is what Payload tells; a site that is ``unwell``
+    runs all the same.
+    """
 
     root: Path
     docker: Engine
     programs: Programs
     bad: list[str] = field(default_factory=list)
     all_new_ones_are_bad: bool = False
+    unwell: bool = False
     users: bool = True
 
     @property
@@ -83,7 +92,10 @@ class World:
 
     def container(self, directory: str | None = None) -> dict[str, Any]:
         bad = self.is_bad(self.live)
-        labels = {"com.docker.compose.project.working_dir": directory or str(self.root)}
+        labels = {
+            "com.docker.compose.project.working_dir": directory or str(self.root),
+            MADE_OF: str(self.live),
+        }
         state: dict[str, Any] = {"Status": "exited", "Running": False, "ExitCode": 3} if bad else {}
         return engine.container(image=self.live, labels=labels, mounts=self.mounts, **state)
 
@@ -112,9 +124,21 @@ class World:
 
     def containers(self) -> list[dict[str, Any]]:
         """Return what `docker ps --all` lists."""
+        new = [self.new()] if (self.here / "beside").exists() else []
         app = [self.container()] if self.live else []
         trial = [self.trial()] if (self.here / "trial").exists() else []
-        return [engine.listed(attrs) for attrs in [*app, *trial]]
+        return [engine.listed(attrs) for attrs in [*new, *app, *trial]]
+
+    def new(self) -> dict[str, Any]:
+        """Return what stands beside the application: made, and never started."""
+        image = (self.here / "beside").read_text()
+        labels = {"com.docker.compose.project.working_dir": str(self.root), MADE_OF: image}
+        state: dict[str, Any] = {"Status": "created", "Running": False}
+        return engine.container(image=image, labels=labels, **state) | {"Id": NEW}
+
+    def new_goes(self) -> Reply:
+        (self.here / "beside").unlink()
+        return Reply(204)
 
     def trial(self) -> dict[str, Any]:
         labels = {"com.docker.compose.oneoff": "True"}
@@ -127,7 +151,7 @@ class World:
     def gate(self, request: Request) -> Reply:
         if request.path == "/api/users/init":
             return Reply(200, json.dumps({"initialized": self.users}))
-        return Reply(503 if self.is_bad(self.live) else 200, json.dumps({"release": "r"}))
+        return Reply(503 if self.unwell or self.is_bad(self.live) else 200, json.dumps({"release": "r"}))
 
     def ran(self) -> list[str]:
         """Return what Compose was asked to do."""
