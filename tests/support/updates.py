@@ -18,8 +18,18 @@ if TYPE_CHECKING:
     from tests.support.visitors import Summary
     from tests.support.writers import Writing
 
-HEAD = ("", "the release", "exit", "seconds", "slowest request", "requests", "failed", "answered by")
-NUMBERS = (0, 2, 3, 4, 5, 6)  # the columns that are aligned to the right
+HEAD = (
+    "",
+    "the release",
+    "exit",
+    "took",
+    "nobody answered",
+    "slowest request",
+    "requests",
+    "failed",
+    "answered by",
+)
+NUMBERS = (0, 2, 3, 4, 5, 6, 7)  # the columns that are aligned to the right
 
 
 @dataclass(frozen=True)
@@ -106,8 +116,9 @@ def _line(course: Course, number: int, names: Mapping[str, int]) -> tuple[str, .
         str(number + 1),
         str(update.variant),
         str(update.code),
-        f"{update.seconds:.1f}",
-        f"{seen.slowest:.2f} s",
+        f"{update.seconds:.0f} s",
+        f"{seen.silence:.1f} s",
+        f"{seen.slowest:.1f} s",
         str(seen.requests),
         str(len(seen.failed)),
         ", ".join(map(str, answered)),

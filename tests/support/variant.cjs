@@ -62,8 +62,9 @@ const migrations = {
   async 'throws half-way'(db) {
     await db.run(`ALTER TABLE posts ADD COLUMN half_${MARK} text`)
     await db.run(`UPDATE posts SET title = 'half migrated'`)
+    if (!misbehaves) return
     await db.run(`DELETE FROM users_sessions`)
-    if (misbehaves) throw new Error('it throws half-way, as it should')
+    throw new Error('it throws half-way, as it should')
   },
   async 'fills the disk'(db) {
     await db.run(`CREATE TABLE table_${MARK} (id integer PRIMARY KEY NOT NULL, name blob)`)

@@ -1,5 +1,4 @@
-"""Releases that are good and bad on purpose, a second each: the starter's ready image with one more
-layer.
+"""Releases that are good and bad on purpose, a second each: the starter's ready image and one more layer.
 
 All of them are the real Next.js and Payload. What differs is a file that Node.js loads first
 (`variant.cjs`), and one change of the compiled server: Payload's list of migrations continues with what

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.support.load import PATIENCE, Plan, Request
@@ -27,11 +28,15 @@ PUNCTUAL = 1.0  # seconds: the latest that a request may be sent after it was du
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the requests of a while. ``late`` tells how well the load itself kept its pace."""
+    """What became of the requests of a while.
+
+    ``silence`` is the longest time in which nobody was answered, ``late`` how well the load kept its pace.
+    """
 
     requests: int
     failed: tuple[Request, ...]
     slowest: float
+    silence: float
     late: float
     acknowledged: Mapping[int, str]
     releases: frozenset[str]
@@ -81,17 +86,17 @@ def coming(
             process.stdin.write(json.dumps(asdict(plan)) + "\n")
             process.stdin.flush()
             visitors = Visitors(record, process)
-            _begun(visitors)
+            _begun(visitors, gets)
             yield visitors
             visitors.go()
         finally:
             process.kill()
 
 
-def _begun(visitors: Visitors) -> None:
+def _begun(visitors: Visitors, enough: int) -> None:
     """Wait for the first answers: what is slow in a load that starts is not the site."""
     deadline = time.monotonic() + PATIENCE
-    while len(visitors.requests()) < GETS:
+    while len(visitors.requests()) < enough:
         assert time.monotonic() < deadline, "nobody is answered"
         assert visitors.process.poll() is None, "the load does not start"
         time.sleep(0.1)
@@ -106,11 +111,17 @@ def summary(requests: Sequence[Request], since: float = 0, until: float = float(
         requests=len(those),
         failed=tuple(request for request in those if request.failed),
         slowest=max(request.seconds for request in those),
+        silence=_silence(those),
         late=max(request.late for request in those),
         acknowledged={one.identity: one.title for one in those if one.status == 201},
         releases=frozenset(one.release for one in those if not one.failed),
         by_door={door: sum(one.door == door for one in those) for door in doors},
     )
+
+
+def _silence(requests: Sequence[Request]) -> float:
+    answered = sorted(request.due + request.seconds for request in requests)
+    return max((later - sooner for sooner, later in pairwise(answered)), default=0.0)
 
 
 def rate(requests: Sequence[Request]) -> float:

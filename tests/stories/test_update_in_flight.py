@@ -1,0 +1,139 @@
+"""Requests that are under way when an update lets visitors wait: they end as if nothing had happened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPConnection
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from stack import journal, settings
+from tests.support import doors, visitor
+from tests.support.variants import GOOD, check_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from docker import DockerClient
+
+    from tests.support.doors import Doors
+    from tests.support.site import Site
+    from tests.support.visitor import Editor
+
+TRIAL, HOLD = "Trial", "Visitors wait, requests end"
+PATIENCE = 120  # seconds
+SLOW = 20  # seconds
+UPLOAD = 15  # seconds
+CHUNK = 1 << 20
+SIDE = 4200  # pixels: three bytes each make 50 MiB
+
+
+@pytest.fixture(scope="module")
+def site(sibling: Callable[..., Site], image: str) -> Site:
+    site = sibling("flight", TRIAL_SECONDS="2", WATCH_SECONDS="2")
+    check_out(site, image, GOOD)
+    site.deploy()
+    return site
+
+
+@pytest.fixture(scope="module")
+def opened(engine: DockerClient, site: Site, traefik: Path) -> Iterator[Doors]:
+    with doors.opened(engine, site, traefik) as opened:
+        yield opened
+
+
+def reached(site: Site, step: str) -> float:
+    """Wait until the journal says that a step has begun; return when that was."""
+    file, deadline = journal.path(settings.load(site.root)), time.monotonic() + PATIENCE
+    told: dict[str, Any] = {}
+    while told.get("step") != step:
+        assert time.monotonic() < deadline, told
+        with suppress(FileNotFoundError):
+            told = json.loads(file.read_text())
+        time.sleep(0.01)
+    return time.monotonic()
+
+
+def address(door: tuple[str, int], path: str) -> str:
+    return f"http://{door[0]}:{door[1]}{path}"
+
+
+def slow(door: tuple[str, int]) -> tuple[int, str, float]:
+    answer = requests.get(address(door, f"/test/slow?seconds={SLOW}"), timeout=PATIENCE)
+    return answer.status_code, answer.text, time.monotonic()
+
+
+def streamed(door: tuple[str, int], parts: int) -> list[float]:
+    """Read a stream of parts; return when each arrived."""
+    arrived = []
+    with requests.get(address(door, f"/test/stream?parts={parts}"), stream=True, timeout=PATIENCE) as answer:
+        for number, line in enumerate(answer.iter_lines(chunk_size=1)):
+            assert line == f"part {number}".encode()
+            arrived.append(time.monotonic())
+    assert len(arrived) == parts
+    return arrived
+
+
+def uploaded(door: tuple[str, int], editor: Editor, content: bytes) -> tuple[int, dict[str, Any], float]:
+    """Upload a picture as a slow line does, evenly over some seconds."""
+    files = {"file": ("large.png", content, "image/png")}
+    request = requests.Request("POST", "http://-/", files=files, data={"_payload": "{}"}).prepare()
+    assert isinstance(request.body, bytes)
+    parts = [request.body[start : start + CHUNK] for start in range(0, len(request.body), CHUNK)]
+
+    def evenly() -> Iterator[bytes]:
+        for part in parts:
+            time.sleep(UPLOAD / len(parts))
+            yield part
+
+    headers = {
+        **editor.headers,
+        "Content-Type": request.headers["Content-Type"],
+        "Content-Length": str(len(request.body)),
+    }
+    connection = HTTPConnection(*door, timeout=PATIENCE)
+    connection.request("POST", "/api/media", body=evenly(), headers=headers)
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read()), time.monotonic()
+
+
+def test_slow_requests_streams_and_a_large_upload_survive_an_update(
+    site: Site, image: str, opened: Doors
+) -> None:
+    editor, content = visitor.editor(site), visitor.noise(SIDE)
+    assert len(content) > 50 << 20
+    check_out(site, image, GOOD)
+    with site.starting("./deploy.sh") as deploy, ThreadPoolExecutor(8) as pool:
+        reached(site, TRIAL)
+        slow_ones = [pool.submit(slow, door) for door in opened.values()]
+        stream = pool.submit(streamed, opened["caddy"], parts=30)
+        upload = pool.submit(uploaded, opened["caddy"], editor, content)
+        held = reached(site, HOLD)
+        late = pool.submit(site.get, "/api/health", timeout=PATIENCE)
+        out, told = deploy.communicate(timeout=PATIENCE)
+        assert deploy.returncode == 0, told
+
+    assert [each.result()[:2] for each in slow_ones] == [(200, "at last")] * len(opened)
+    status, answer, ended = upload.result()
+    assert status == 201, answer
+    for when in (*(each.result()[2] for each in slow_ones), stream.result()[-1], ended):
+        assert when > held + 1, "it had ended before visitors had to wait: this test shows nothing"
+    assert "cut off" not in told
+    assert late.result().json()["release"] == out.strip()
+    served = site.get(f"/api/media/file/{answer['doc']['filename']}", timeout=60).content
+    assert hashlib.sha256(served).digest() == hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize("way", ["the gate", "traefik", "caddy"])
+def test_a_stream_arrives_part_by_part(way: str, site: Site, opened: Doors) -> None:
+    arrived = streamed({"the gate": ("127.0.0.1", site.port), **opened}[way], parts=6)
+    gaps = [later - sooner for sooner, later in pairwise(arrived)]
+    assert min(gaps) > 0.25, gaps
