@@ -40,7 +40,12 @@ with signals.heeded():
         sys.stdin.readline()
         print(lease.alive)
 """
-AT_REST = ["/sbin/docker-init -- caddy run", "caddy run"]
+AT_REST = [  # and the health check, with what the engine starts it by
+    "/sbin/docker-init -- caddy run",
+    "caddy run",
+    "{runc:[2:INIT]} runc init",
+    "wget -q -O /dev/null http://127.0.0.1:3001/alive",
+]
 
 
 @pytest.fixture(scope="module")
