@@ -98,6 +98,8 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "COMPOSE_PROJECT_NAME=My Shop",
         "HOST_PORT=http",
         "START_LIMIT=0",
+        "WATCH_SECONDS=a while",
+        "HOLD_BUDGET=0",
         "APP_DIR=nowhere",
         "HEALTH_PATH=api/health",
         "MEDIA_DIR=media",
@@ -115,12 +117,14 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "DB_VOLUME",
         "GATE_IMAGE",
         "HEALTH_PATH",
+        "HOLD_BUDGET",
         "HOST_PORT",
         "MEDIA_DIR",
         "MEDIA_VOLUME",
         "NODE_IMAGE",
         "PROXY_NETWORK",
         "START_LIMIT",
+        "WATCH_SECONDS",
     ]
 
 
@@ -179,6 +183,25 @@ def test_a_health_path_that_is_no_address_is_refused(checkout: Path) -> None:
 @pytest.mark.parametrize("lines", [["DB_VOLUME=shop", "MEDIA_VOLUME=shop"], ["MEDIA_DIR=/data"]])
 def test_database_and_media_do_not_share_a_place(lines: list[str], checkout: Path) -> None:
     assert problems(checkout, *lines)
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit"), [("60", "60s"), ("61", "60s"), ("60", "1m"), ("1", "500ms"), ("45", "0s")]
+)
+def test_visitors_are_not_promised_longer_than_the_gate_holds_them(
+    budget: str, limit: str, checkout: Path
+) -> None:
+    said = f"HOLD_BUDGET={budget} is not shorter than HOLD_LIMIT={limit}"
+    assert problems(checkout, f"HOLD_BUDGET={budget}", f"HOLD_LIMIT={limit}") == [said]
+
+
+@pytest.mark.parametrize(("budget", "limit"), [("59", "60s"), ("119", "2m"), ("1", "1001ms")])
+def test_a_budget_below_what_the_gate_holds_is_taken(budget: str, limit: str, checkout: Path) -> None:
+    assert load(checkout, f"HOLD_BUDGET={budget}", f"HOLD_LIMIT={limit}").hold_budget == int(budget)
+
+
+def test_a_limit_that_is_no_time_is_told_as_that_alone(checkout: Path) -> None:
+    assert problems(checkout, "HOLD_LIMIT=soon") == ["HOLD_LIMIT=soon is not a time, such as 60s"]
 
 
 def test_a_dotenv_that_is_not_text_is_refused(checkout: Path) -> None:
