@@ -193,7 +193,7 @@ def test_compose_alone_takes_the_same_defaults_as_the_tasks(shop: Path) -> None:
     assert {key: told[key] for key in expected if key in told} == {
         key: value for key, value in expected.items() if key in told
     }
-    assert set(expected) - set(told) == {"START_LIMIT", "TRIAL_SECONDS"}  # the tasks' own
+    assert set(expected) - set(told) == {"IMAGE_SOURCE", "START_LIMIT", "TRIAL_SECONDS"}  # the tasks' own
 
 
 def test_the_dockerfile_takes_the_same_defaults(shop: Path) -> None:
