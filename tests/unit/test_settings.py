@@ -37,6 +37,7 @@ def test_a_checkout_without_dotenv_is_a_whole_site(checkout: Path) -> None:
         site="shop",
         app_dir=checkout / "app",
         app_image="",
+        image_source="",
         host_port=3000,
         proxy_network="proxy",
         db_volume="shop_payload-db",
@@ -109,6 +110,7 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "NODE_IMAGE=-x",
         "GATE_IMAGE=a b",
         "APP_IMAGE=$shop",
+        "IMAGE_SOURCE=https://registry.example.com/shop",
     )
     assert sorted(problem.partition("=")[0] for problem in found) == [
         "APP_DIR",
@@ -119,6 +121,7 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "HEALTH_PATH",
         "HOLD_BUDGET",
         "HOST_PORT",
+        "IMAGE_SOURCE",
         "MEDIA_DIR",
         "MEDIA_VOLUME",
         "NODE_IMAGE",
@@ -163,7 +166,7 @@ def test_a_volume_or_network_whose_name_docker_refuses_is_refused(
     assert len(problems(checkout, f"{key}='{name}'")) == 1
 
 
-@pytest.mark.parametrize("key", ["NODE_IMAGE", "GATE_IMAGE", "APP_IMAGE"])
+@pytest.mark.parametrize("key", ["NODE_IMAGE", "GATE_IMAGE", "APP_IMAGE", "IMAGE_SOURCE"])
 @pytest.mark.parametrize("name", ["a b", "-a", "$a", ".a", "a\nb"])
 def test_an_image_whose_name_docker_refuses_is_refused(key: str, name: str, checkout: Path) -> None:
     assert len(problems(checkout, f"{key}='{name}'")) == 1
