@@ -156,7 +156,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
-    site = sibling("killed", TRIAL_SECONDS="1", WATCH_SECONDS="2")
+    site = sibling("killed", **stage.SETTINGS)
     check_out(site, image, GOOD)
     site.deploy()
     return site
