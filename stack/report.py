@@ -99,8 +99,12 @@ def reason_of_answer(answer: Answer) -> str:
     if answer.status is None:
         return answer.said
     said = "" if answer.said.lstrip().startswith("<") else f": {answer.said.strip()}"  # a page for people
-    route = "; is HEALTH_PATH in .env right?" if answer.status == HTTPStatus.NOT_FOUND else ""
-    return f"its health route answers {answer.status}{said}{route}"
+    return reason_of_status(answer.status, said)
+
+
+def reason_of_status(status: int, said: str = "") -> str:
+    route = "; is HEALTH_PATH in .env right?" if status == HTTPStatus.NOT_FOUND else ""
+    return f"its health route answers {status}{said}{route}"
 
 
 def reason_of_build(output: str) -> str:

@@ -70,11 +70,17 @@ def _steady(client: DockerClient, site: Settings, container: Container) -> float
     if told.first is None or told.answers[-1] != 200:
         raise Refused(
             "the trial failed: the release does not work on this data",
-            why=reason(containers.beside(client, site.site, "trial"), told),
+            why=_why(client, site, told),
             fix="the site is as it was; read what the application said, above",
             detail=_said(client, site, container),
         )
     return told.first
+
+
+def _why(client: DockerClient, site: Settings, told: Answers) -> str:
+    found = containers.beside(client, site.site, "trial")
+    limits = (report.exhausted(client, each) for each in found)  # a second each, and nobody waits
+    return next((limit for limit in limits if limit), "") or reason(found, told)
 
 
 def reason(found: Iterable[Container], told: Answers) -> str:
@@ -115,7 +121,10 @@ class Answers:
     @property
     def why(self) -> str:
         """The last that is known of a release that did not answer as it should."""
-        return f"its health route answers {self.answers[-1]}" if self.answers else self.said
+        if not self.answers:
+            return self.said
+        last = self.answers[-1]
+        return report.reason_of_status(last) if isinstance(last, int) else f"nothing answers there: {last}"
 
 
 def probe(site: Settings, container: Container, *, limit: int, steady: int) -> Answers:

@@ -197,9 +197,9 @@ def _undone(client: DockerClient, site: Settings, candidate: Candidate, failure:
     detail = _told_by_app(client, site, candidate)
     if _serves(candidate):
         return Broken(
-            f"release {candidate.release} does not answer with the present settings",
+            f"release {candidate.release} is live already, and does not answer",
             why=failure.why,
-            fix="correct .env or .env.production, then `./deploy.sh`",
+            fix="read what the application says; `bin/inv restart` starts it anew",
             detail=detail,
         )
     what = f"release {candidate.release} did not start"

@@ -33,7 +33,7 @@ IN_THE_WAL_ONLY = f"grep -q '{TITLE}' /data/payload.db-wal && ! grep -q '{TITLE}
 
 @pytest.fixture(scope="module")
 def kept(sibling: Callable[..., Site]) -> Site:
-    site = sibling("kept", TRIAL_SECONDS="1")
+    site = sibling("kept")
     site.deploy()
     visitor.editor(site).upload("red.png", PICTURE)
     return site

@@ -31,7 +31,7 @@ LARGE = f"head -c 32000000 /dev/urandom >{archived.MEDIA_DIR}/large; chmod 644 {
 
 @pytest.fixture(scope="module")
 def kept(sibling: Callable[..., Site]) -> Site:
-    site = sibling("broken-off", TRIAL_SECONDS="1")
+    site = sibling("broken-off")
     site.deploy()
     visitor.editor(site).upload("red.png", visitor.picture())
     archived.beside(site, LARGE)

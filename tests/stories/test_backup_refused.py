@@ -53,7 +53,7 @@ ODD = {
 
 @pytest.fixture(scope="module")
 def kept(sibling: Callable[..., Site]) -> Site:
-    site = sibling("refused", TRIAL_SECONDS="1")
+    site = sibling("refused")
     site.deploy()
     editor = visitor.editor(site)
     for number in range(20):

@@ -37,7 +37,7 @@ while (fs.fstatSync(file).nlink) fs.writeSync(file, 'x')
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site]) -> Site:
-    site = sibling("busy", TRIAL_SECONDS="1")
+    site = sibling("busy")
     site.deploy()
     return site
 

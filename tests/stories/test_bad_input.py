@@ -118,6 +118,7 @@ def test_a_network_without_names_is_refused(network: str, site: Site) -> None:
         ("HOST_PORT", "none", "HOST_PORT=none is not a number from 1 to 65535"),
         ("APP_PIDS", "8", "APP_PIDS=8 is not a number from 32"),
         ("APP_DIR", "../nowhere", "APP_DIR=../nowhere is not a directory"),
+        ("HOLD_BUDGET", "120", "HOLD_BUDGET=120 is not shorter than HOLD_LIMIT=120s"),
         ("COMPOSE_PROJECT_NAME", "Shop!", "COMPOSE_PROJECT_NAME=Shop! is not"),
     ],
 )

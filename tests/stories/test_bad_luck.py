@@ -22,7 +22,9 @@ NEVER_HEALTHY = 'CMD ["node", "-e", "setInterval(() => {}, 1000)"]'
 GREEDY = 'CMD ["node", "-e", "const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1))"]'
 FORK = "setInterval(() => require('child_process').spawn('sleep', ['60']).on('error', String))"
 FORKING = f'CMD ["node", "-e", "{FORK}"]'
-SLOW = 'CMD ["sh", "-c", "sleep 5; exec node server.js"]'
+IN_THE_TRIAL = "[ $(ls /sys/class/net | wc -l) = 1 ]"  # nothing leads out of it
+BROKEN_ON_A_NETWORK = f'CMD ["sh", "-c", "{IN_THE_TRIAL} || exit 3; exec node server.js"]'
+NODE = "$(cat /proc/1/task/1/children)"
 LEAK = "process.on('SIGUSR2', () => { for (const all = [];;) all.push(Buffer.alloc(1 << 20, 1)) })"
 LEAKING = (
     f'RUN echo "{LEAK}" > /home/node/leak.mjs',
@@ -53,45 +55,68 @@ def site(live: Site, image: str) -> Iterator[Site]:
 @pytest.mark.parametrize(
     ("flaw", "reason"),
     [
-        (BROKEN, "app exits by itself with code 3"),
-        (NEVER_HEALTHY, "nothing answered within 9 s"),
-        (GREEDY, "app was killed: it needs more than its memory limit of 768 MiB"),
-        (FORKING, "app is at its limit of 64 processes and threads"),
+        (BROKEN, "trial exits by itself with code 3"),
+        (NEVER_HEALTHY, "nothing answers there: ECONNREFUSED"),
+        (GREEDY, "trial was killed: it needs more than its memory limit of 768 MiB"),
+        (FORKING, "trial is at its limit of 64 processes and threads"),
     ],
     ids=["exits at once", "never healthy", "out of memory", "out of processes"],
 )
-def test_a_release_that_does_not_work_gives_way_to_the_previous_one(
+def test_a_release_that_does_not_work_is_refused_before_any_visitor_meets_it(
     flaw: str, reason: str, site: Site, image: str
 ) -> None:
     site.build_on(image, flaw)
     site.set(START_LIMIT="9" if flaw in (NEVER_HEALTHY, FORKING) else "60")
+    before = site.state()
     done = site.run("./deploy.sh")
+    assert site.state() == before
     site.set(START_LIMIT="60")
-    assert done.returncode == 20, done.stderr
-    assert "the previous one is back and healthy" in done.stderr
+    assert done.returncode == 11, done.stderr
+    assert "error: the trial failed: the release does not work on this data" in done.stderr
     assert f"why: {reason}" in done.stderr
+    assert "the trial's last log lines" in done.stderr
     assert envfile.read(site.root / ".env.production")["PAYLOAD_SECRET"] not in done.stderr
 
 
-def test_a_setting_that_keeps_the_live_release_from_answering_is_told_without_a_way_back(site: Site) -> None:
+def test_a_setting_with_which_the_live_release_does_not_answer_is_refused(site: Site) -> None:
     dotenv = site.root / ".env"
     whole = dotenv.read_text()
     site.set(HEALTH_PATH="/api/nowhere", START_LIMIT="9")
+    before = site.state()
     done = site.run("./deploy.sh")
+    assert site.state() == before
     dotenv.write_text(whole)
-    assert done.returncode == 21, done.stderr
-    assert "does not answer with the present settings" in done.stderr
+    assert done.returncode == 11, done.stderr
     assert "its health route answers 404" in done.stderr
     assert "is HEALTH_PATH in .env right?" in done.stderr
-    assert "Back to" not in done.stderr
-    site.deploy()
+
+
+def test_a_live_release_that_answers_no_more_is_told_by_a_deploy_that_changes_nothing(site: Site) -> None:
+    site.set(START_LIMIT="3")
+    before = site.state()
+    site.inside("app", "sh", "-c", f"kill -STOP {NODE}")
+    try:
+        done = site.run("./deploy.sh")
+    finally:
+        site.inside("app", "sh", "-c", f"kill -CONT {NODE}")
+    assert site.state() == before
+    site.set(START_LIMIT="60")
+    assert done.returncode == 21, done.stderr
+    assert "is live already, and does not answer" in done.stderr
+    assert "why: nothing answered within 3 s" in done.stderr
+    assert "its last log lines" in done.stderr
 
 
 def test_a_previous_release_whose_name_was_taken_away_comes_back_all_the_same(site: Site, image: str) -> None:
     live = envfile.read(site.root / ".env")["APP_IMAGE"]
     subprocess.run(["docker", "rmi", "--force", live], check=True, capture_output=True)
-    site.build_on(image, BROKEN)
-    assert site.run("./deploy.sh").returncode == 20
+    site.build_on(image, BROKEN_ON_A_NETWORK)
+    done = site.run("./deploy.sh")
+    assert done.returncode == 20, done.stderr
+    assert "the site is up and healthy, its data as before" in done.stderr
+    assert "why: app exits by itself with code 3" in done.stderr
+    site.compose("down")
+    site.compose("up", "--detach", "--no-build", "--wait")
     assert site.is_healthy()
 
 
@@ -100,7 +125,7 @@ def on_small_disk(
     sibling: Callable[..., Site], image: str, small_disk: Callable[[str], Path]
 ) -> Iterator[Site]:
     """Give a running site that is removed while its disk is still there."""
-    site = sibling("filled", directory=small_disk("size=12m"))
+    site = sibling("filled", directory=small_disk("size=64m"))
     site.build_on(image)
     site.deploy()
     yield site
@@ -111,14 +136,15 @@ def on_small_disk(
 def test_a_disk_that_is_full_when_a_release_is_recorded_leads_back(on_small_disk: Site, image: str) -> None:
     site = on_small_disk
     before = envfile.read(site.root / ".env")["APP_IMAGE"]
-    site.build_on(image, SLOW)
+    site.build_on(image, "LABEL another=release")
     with site.starting("./deploy.sh") as process:
         assert process.stderr
-        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Start  "))
-        filling = ["dd", "if=/dev/zero", f"of={site.root}/full", "bs=4k"]
+        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Keep its database "))
+        filling = ["dd", "if=/dev/zero", f"of={site.root}/full", "bs=64k"]
         subprocess.run(filling, check=False, capture_output=True)
         told = process.stderr.read()
     assert process.returncode == 20, told
+    assert "the site is up and healthy, its data as before" in told
     assert "No space left on device" in told
     assert envfile.read(site.root / ".env")["APP_IMAGE"] == before
     assert site.status()["release"] == before.rpartition(":")[2]
@@ -146,7 +172,7 @@ def test_a_site_over_its_memory_limit_is_reported_by_status(sibling: Callable[..
     site.build_on(image, *LEAKING)
     site.deploy()
     assert site.status()["oom_killed"] is False
-    site.inside("app", "sh", "-c", "kill -USR2 $(cat /proc/1/task/1/children)")
+    site.inside("app", "sh", "-c", f"kill -USR2 {NODE}")
     deadline = time.monotonic() + 60
     while not (told := site.status())["restarts"] and time.monotonic() < deadline:
         time.sleep(0.5)

@@ -81,7 +81,7 @@ class Written:
 @pytest.fixture
 def reader(sibling: Callable[..., Site], image: str, tmp_path: Path) -> Reader:
     """Give a site of one's own to work on, on its first volumes."""
-    site = sibling("documents", TRIAL_SECONDS="1")
+    site = sibling("documents")
     site.build_on(image)
     site.deploy()
     (tmp_path / "mnt").mkdir()

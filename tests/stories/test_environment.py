@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +118,34 @@ def test_a_public_value_that_the_live_image_does_not_have_needs_a_rebuild(site: 
     done = site.inv("env.check")
     assert done.returncode == 0, done.stderr
     assert "rebuild needed" in done.stderr
+
+
+def test_a_changed_value_is_taken_to_the_site_without_a_build_by_the_way_of_a_new_release(
+    site: Site, whole: str
+) -> None:
+    release, before, gate = site.status()["release"], site.container("app"), site.container("gate")
+    assert put(site, "GREETING", "hello").returncode == 0
+    done = site.run("./deploy.sh")
+    assert (done.returncode, done.stdout) == (0, f"{release}\n"), done.stderr
+    assert "nothing: no build" in done.stderr
+    for step in ("Trial", "Visitors wait, requests end", "Start the new release"):
+        assert re.search(rf"^  {step} .* \d+\.\d s", done.stderr, re.MULTILINE), done.stderr
+    assert site.digests()["GREETING"] == hashlib.sha256(b"hello").hexdigest()
+    assert (site.container("app") == before, site.container("gate") == gate) == (False, True)
+    again = site.run("./deploy.sh")
+    assert "it would be the same" in again.stderr
+
+
+def test_a_value_with_which_the_release_does_not_start_is_refused_before_any_visitor_meets_it(
+    site: Site, whole: str
+) -> None:
+    assert put(site, "NODE_OPTIONS", "--no-such-option").returncode == 0
+    before = site.state()
+    done = site.run("./deploy.sh")
+    assert done.returncode == 11, done.stderr
+    assert "the trial failed: the release does not work on this data" in done.stderr
+    assert "is not allowed in NODE_OPTIONS" in done.stderr
+    assert site.state() == before
 
 
 def test_a_value_that_would_not_do_is_not_set(site: Site, whole: str) -> None:

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from tests.support.site import Site
 
 
-EXITS_AT_ONCE = '["node", "-e", "console.log(process.env.PAYLOAD_SECRET); process.exit(3)"]'
-
-
 @pytest.fixture
 def site(shop: Site) -> Iterator[Site]:
     """Give a healthy site, and see that it was left healthy."""

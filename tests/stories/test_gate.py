@@ -39,7 +39,7 @@ socket.bind(53)
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site]) -> Site:
-    site = sibling("gate", HOLD_LIMIT=f"{HOLD_LIMIT}s")
+    site = sibling("gate", HOLD_LIMIT=f"{HOLD_LIMIT}s", HOLD_BUDGET="1")
     site.deploy()
     return site
 
@@ -121,7 +121,7 @@ def test_a_forged_client_address_is_not_handed_on(sibling: Callable[..., Site]) 
 def test_two_sites_on_one_network_never_reach_each_others_application(
     site: Site, sibling: Callable[..., Site], engine: DockerClient
 ) -> None:
-    neighbour = sibling("next", HOLD_LIMIT="2s", PROXY_NETWORK=site.network)
+    neighbour = sibling("next", HOLD_LIMIT="2s", HOLD_BUDGET="1", PROXY_NETWORK=site.network)
     neighbour.deploy()
     visitor.editor(site).publish("of the first site")
     visitor.editor(neighbour).publish("of its neighbour")

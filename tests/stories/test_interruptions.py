@@ -2,35 +2,78 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import pty
 import re
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import visitor
+from stack import hold, journal
+from stack import settings as site_settings
+from stack.engine import containers
+from tests.support import contents, visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.support.site import Site
+    from docker import DockerClient
+
+    from tests.support.site import Site, State
 
 # A release that takes a while to build and to start, so that there is time to interrupt it.
 SLOW = ("RUN sleep 1", 'CMD ["sh", "-c", "sleep 2; exec node server.js"]')
 SLOW_TO_STOP = 'CMD ["sh", "-c", "trap \'sleep 5; exit 0\' TERM; node server.js & wait"]'
-UNTOUCHED, BACK = 130, 20
+UNTOUCHED, BACK, DONE = 130, 20, 0
 STEPS = {
     "Environment file": {UNTOUCHED},
     "Network": {UNTOUCHED},
     "Data": {UNTOUCHED},
     "What changed": {UNTOUCHED},  # it is building now
-    "Build": {UNTOUCHED, BACK},  # it is just about to start
-    "Start": {BACK},  # it waits for health
+    "Build": {UNTOUCHED},
+    "New container": {UNTOUCHED},
+    "Back up the database": {UNTOUCHED},
+    "Fill a scratch volume": {UNTOUCHED},  # the trial is on
+    "Trial": {UNTOUCHED},
+    "Visitors wait, requests end": {UNTOUCHED, BACK},  # it is just about to stop the old release
+    "Stop the old release": {BACK},
+    "Keep its database": {BACK},  # the new release starts
+    "Start the new release": {BACK, DONE},  # it answers, which is just about to be written down
+    "Gate": {DONE},
+    "Watch, through the gate": {DONE},
 }
+WAYS = {"ctrl-c": signal.SIGINT, "hang-up": signal.SIGHUP, "terminated": signal.SIGTERM}
+READ_UNTIL = (
+    "Environment file",
+    "What changed",
+    "Trial",
+    "Visitors wait, requests end",
+    "Keep its database",
+    "Start the new release",
+)
+
+
+@dataclass(frozen=True)
+class Before:
+    """A site whose checkout holds another release than the one that serves, before somebody deploys."""
+
+    site: Site
+    state: State
+    settings: str
+    container: str
+    release: str
+
+    def assert_as_told(self, code: int) -> None:
+        """See that the site is what the exit code says."""
+        assert (self.state == self.site.state()) == (code == UNTOUCHED)
+        assert (self.container == self.site.container("app")) == (code != DONE)
+        assert (self.release == self.site.status()["release"]) == (code != DONE)
+        assert (self.settings == (self.site.root / ".env").read_text()) == (code != DONE)
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +81,19 @@ def live(sibling: Callable[..., Site], image: str) -> Site:
     site = sibling("cut")
     site.build_on(image)
     site.deploy()
-    site.build_on(image, *SLOW)
     return site
 
 
 @pytest.fixture
-def site(live: Site) -> Iterator[Site]:
-    """Give a healthy site whose checkout holds another release; afterwards the old one answers as before."""
-    before, settings = live.status()["release"], (live.root / ".env").read_text()
-    post = visitor.editor(live).publish("kept")
-    yield live
+def before(live: Site, image: str, engine: DockerClient) -> Iterator[Before]:
+    """Give a healthy site; afterwards its data is as before, and nothing is left of what was begun."""
+    live.build_on(image, "RUN sleep 1", f"LABEL attempt={time.time()}")
+    volumes, post = contents.volumes(live), visitor.editor(live).publish("kept")
+    settings = (live.root / ".env").read_text()
+    yield Before(live, live.state(), settings, live.container("app"), live.status()["release"])
     assert live.get(f"/api/posts/{post}").json()["title"] == "kept"
-    assert live.status()["release"] == before
-    assert (live.root / ".env").read_text() == settings
-    assert leftovers(live) == []
+    assert contents.volumes(live) == volumes
+    assert_nothing_is_left(live, engine)
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +105,15 @@ def slow_to_stop(sibling: Callable[..., Site], image: str) -> Site:
     return site
 
 
-def leftovers(site: Site) -> list[str]:
-    """Return files that a broken-off operation forgot."""
-    return [path.name for path in site.root.iterdir() if re.match(r"\.\.|\.env.*\..{8}$", path.name)]
+def assert_nothing_is_left(site: Site, engine: DockerClient) -> None:
+    """See one application, and no file, journal, hold or container that a broken-off operation forgot."""
+    now = site_settings.load(site.root)
+    assert [app.state for app in containers.of_site(engine, site.name, "app")] == ["running"]
+    assert [containers.beside(engine, site.name, service) for service in containers.BESIDE] == [[]] * 3
+    assert [path.name for path in site.root.iterdir() if re.match(r"\.\.|\.env.*\..{8}$", path.name)] == []
+    assert list(now.state.glob("releases/.*")) == []
+    assert not journal.path(now).exists()
+    assert not hold.is_held(now)
 
 
 def interrupted(site: Site, after: str, *how: signal.Signals) -> subprocess.CompletedProcess[str]:
@@ -75,7 +123,7 @@ def interrupted(site: Site, after: str, *how: signal.Signals) -> subprocess.Comp
         told = []
         for line in iter(process.stderr.readline, ""):
             told.append(line)
-            if line.startswith(f"  {after}"):
+            if line.startswith(f"  {after} "):
                 for number in how:
                     process.send_signal(number)
                 if not how:
@@ -88,53 +136,51 @@ def interrupted(site: Site, after: str, *how: signal.Signals) -> subprocess.Comp
 def assert_ended(done: subprocess.CompletedProcess[str], codes: set[int]) -> None:
     assert done.returncode in codes, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert bool(done.stdout) == (done.returncode == DONE)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["ctrl-c", "hang-up"])
-@pytest.mark.parametrize("after", STEPS)
-def test_a_signal_at_any_step_leaves_the_site_as_it_was_or_leads_back(
-    after: str, number: signal.Signals, site: Site
+@pytest.mark.parametrize(("after", "how"), list(zip(STEPS, itertools.cycle(WAYS), strict=False)))
+def test_a_signal_leaves_the_site_as_it_was_or_leads_back_until_the_release_is_proven(
+    after: str, how: str, before: Before
 ) -> None:
-    before = site.state()
-    done = interrupted(site, after, number)
+    done = interrupted(before.site, after, WAYS[how])
     assert_ended(done, STEPS[after])
+    before.assert_as_told(done.returncode)
     if done.returncode == BACK:
         assert "why: interrupted by " in done.stderr
-        assert "the previous one is back and healthy" in done.stderr
-    else:
-        assert "interrupted; the site is as it was" in done.stderr
-        assert site.state() == before
-
-
-@pytest.mark.parametrize("after", STEPS)
-def test_a_reader_that_goes_away_at_any_step_leaves_the_site_as_it_was_or_leads_back(
-    after: str, site: Site
-) -> None:
-    before = site.state()
-    done = interrupted(site, after)
-    assert_ended(done, STEPS[after])  # noticed with the next line that is written
+        assert "the site is up and healthy, its data as before" in done.stderr
     if done.returncode == UNTOUCHED:
-        assert site.state() == before
+        assert "interrupted; the site is as it was" in done.stderr
 
 
-@pytest.mark.parametrize("after", ["What changed", "Start"])
-def test_the_end_of_the_machine_leaves_the_site_as_it_was_or_leads_back(after: str, site: Site) -> None:
-    assert_ended(interrupted(site, after, signal.SIGTERM), STEPS[after])
+@pytest.mark.parametrize("after", READ_UNTIL)
+def test_a_reader_that_goes_away_leaves_the_site_as_it_was_or_leads_back_until_the_release_is_proven(
+    after: str, before: Before
+) -> None:
+    done = interrupted(before.site, after)
+    assert_ended(done, STEPS[after])  # noticed with the next line that is written
+    before.assert_as_told(done.returncode)
 
 
-def test_ctrl_c_while_the_old_application_stops_leads_back(slow_to_stop: Site, image: str) -> None:
+def test_ctrl_c_pressed_again_and_again_does_not_break_off_the_way_back(before: Before) -> None:
+    done = interrupted(before.site, "Keep its database", *WAYS.values(), *WAYS.values(), *WAYS.values())
+    assert_ended(done, {BACK})
+    assert "going on: what has begun must not be left half done" in done.stderr
+    before.assert_as_told(BACK)
+
+
+def test_ctrl_c_while_the_old_release_stops_leads_back(slow_to_stop: Site, image: str) -> None:
     """An engine does not break off a stop: what is still stopping looks as if it ran."""
     site, release = slow_to_stop, slow_to_stop.status()["release"]
     site.build_on(image)
     with site.starting("./deploy.sh") as process:
         assert process.stderr
-        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Build"))
+        next(line for line in iter(process.stderr.readline, "") if line.startswith("  Visitors wait"))
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
         told = process.stderr.read()
     assert process.returncode == BACK, told
-    assert re.search("^  Start +interrupted", told, re.MULTILINE), told
+    assert re.search("^  Stop the old release +interrupted", told, re.MULTILINE), told
     time.sleep(6)  # by then the stop has ended that was begun
     assert site.status()["release"] == release
     assert site.is_healthy()
@@ -160,20 +206,14 @@ def assert_finished(site: Site, *argv: str) -> None:
     assert "going on: what has begun must not be left half done" in told
 
 
-def test_ctrl_c_pressed_again_and_again_does_not_break_off_the_way_back(site: Site) -> None:
-    done = interrupted(site, "Start", *[signal.SIGINT, signal.SIGHUP, signal.SIGTERM] * 3)
-    assert_ended(done, {BACK})
-    assert "going on: what has begun must not be left half done" in done.stderr
-
-
-def test_a_terminal_that_is_closed_during_the_build_leaves_the_site_as_it_was(site: Site) -> None:
-    before = site.state()
-    assert closed_terminal(site, b"Build") == UNTOUCHED
-    assert site.state() == before
-
-
-def test_a_terminal_that_is_closed_during_the_start_leads_back(site: Site) -> None:
-    assert closed_terminal(site, b"Health") == BACK
+@pytest.mark.parametrize(
+    ("when", "code"), [(b"Build", UNTOUCHED), (b"Start the new release", BACK), (b"Watch", DONE)]
+)
+def test_a_terminal_that_is_closed_leaves_the_site_as_it_was_or_leads_back_until_the_release_is_proven(
+    when: bytes, code: int, before: Before
+) -> None:
+    assert closed_terminal(before.site, when) == code
+    before.assert_as_told(code)
 
 
 def closed_terminal(site: Site, when: bytes) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
-    site = sibling("restore", TRIAL_SECONDS="1")
+    site = sibling("restore")
     site.build_on(image)
     site.deploy()
     return site
@@ -55,7 +55,7 @@ def test_after_down_v_a_restore_brings_back_the_same_records_and_files(site: Sit
 def test_on_an_empty_server_a_checkout_with_its_settings_and_an_archive_are_enough(
     sibling: Callable[..., Site], new_site: Callable[..., Site], image: str
 ) -> None:
-    old = sibling("moving", TRIAL_SECONDS="1")
+    old = sibling("moving")
     old.build_on(image)
     old.deploy()
     Life(visitor.editor(old)).goes_on()
@@ -64,7 +64,7 @@ def test_on_an_empty_server_a_checkout_with_its_settings_and_an_archive_are_enou
     old.run("docker", "rmi", *old.images())
 
     names = {"COMPOSE_PROJECT_NAME": old.name, "HOST_PORT": str(old.port), "PROXY_NETWORK": old.network}
-    checkout = new_site("empty", **names, TRIAL_SECONDS="1")
+    checkout = new_site("empty", **names)
     new = replace(old, root=checkout.root)
     secrets = (old.root / ".env.production").read_text()
     atomic.replace(new.root / ".env.production", secrets, mode=0o600)

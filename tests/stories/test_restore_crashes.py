@@ -96,7 +96,7 @@ def restart_policy(site: Site) -> str:
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
-    site = sibling("crash", TRIAL_SECONDS="1")
+    site = sibling("crash")
     site.build_on(image)
     site.deploy()
     return site

@@ -47,7 +47,7 @@ else require('./server.js')
 
 @pytest.fixture(scope="module")
 def live(sibling: Callable[..., Site], image: str) -> Site:
-    site = sibling("refused", TRIAL_SECONDS="1")
+    site = sibling("refused")
     site.build_on(image, f"CMD {json.dumps(['node', '-e', TRAPPED])}")
     site.deploy()
     return site

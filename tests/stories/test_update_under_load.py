@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import doors, updates, visitor, visitors, writers
+from tests.support.site import TIMES
 from tests.support.variants import (
     BLOCKED,
     BLOCKED_LIVE,
@@ -53,7 +54,8 @@ def variants(request: pytest.FixtureRequest) -> tuple[Variant, ...]:
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str, variants: tuple[Variant, ...]) -> Site:
-    site = sibling("load", **({} if variants is FULL else {"TRIAL_SECONDS": "1", "WATCH_SECONDS": "2"}))
+    as_everybody = dict.fromkeys(TIMES, "")
+    site = sibling("load", **(as_everybody if variants is FULL else {"WATCH_SECONDS": "2"}))
     check_out(site, image, GOOD)
     return site
 

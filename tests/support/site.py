@@ -29,6 +29,8 @@ for (const [key, value] of Object.entries(process.env))
   console.log(JSON.stringify([key, createHash('sha256').update(value).digest('hex')]))
 """
 TIMEOUT = 300  # seconds for one command; a build from nothing takes about 90
+# Short where a test would only wait; long where a release answers late because other tests are at work.
+TIMES = {"TRIAL_SECONDS": "1", "WATCH_SECONDS": "1", "HOLD_LIMIT": "120s", "HOLD_BUDGET": "110"}
 
 
 RECORDS = ("lock", "history", "log", "reports")  # of `.stack`: what was tried, and how it ended
@@ -197,7 +199,7 @@ def create(directory: Path, purpose: str, template: Path, **values: str) -> Site
     mine = settings.load(CHECKOUT)
     images = {"NODE_IMAGE": mine.node_image, "GATE_IMAGE": mine.gate_image}
     names = {"COMPOSE_PROJECT_NAME": name, "HOST_PORT": str(site.port), "PROXY_NETWORK": site.network}
-    site.set(**{**names, **images, **values})
+    site.set(**{**names, **images, **TIMES, **values})
     return site
 
 

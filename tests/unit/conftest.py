@@ -101,6 +101,7 @@ def world(
     docker.answers[f"POST /containers/{NEW}/update"] = {"Warnings": None}
     docker.answers[f"DELETE /containers/{NEW}"] = world.new_goes
     docker.answers[f"GET /containers/{TRIAL}/json"] = world.trial
+    docker.answers[f"GET /containers/{TRIAL}/stats"] = engine.IDLE
     docker.answers[f"GET /containers/{TRIAL}/logs"] = engine.log("cannot open database\n")
     docker.answers[f"POST /containers/{TRIAL}/stop"] = Reply(204)
     docker.answers[f"DELETE /containers/{TRIAL}"] = world.trial_goes

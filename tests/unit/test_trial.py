@@ -82,10 +82,10 @@ def test_what_cannot_be_started_is_refused_with_the_words_of_compose(shop: Shop)
 @pytest.mark.parametrize(
     ("probe", "why"),
     [
-        ({"first": None, "answers": ["ECONNREFUSED"]}, "its health route answers ECONNREFUSED"),
+        ({"first": None, "answers": ["ECONNREFUSED"]}, "nothing answers there: ECONNREFUSED"),
         ({"first": None, "answers": [503]}, "its health route answers 503"),
         ({"first": 0.4, "answers": [200, 200, 500]}, "its health route answers 500"),
-        ({"first": 0.4, "answers": [200, "TimeoutError"]}, "its health route answers TimeoutError"),
+        ({"first": 0.4, "answers": [200, "TimeoutError"]}, "nothing answers there: TimeoutError"),
     ],
     ids=["never", "unwell", "later", "hangs"],
 )
@@ -98,6 +98,13 @@ def test_a_release_that_does_not_go_on_answering_fails_with_its_last_words(
     assert failure.what == "the trial failed: the release does not work on this data"
     assert failure.why == why
     assert failure.detail == "--- the trial's last log lines\nbad key [PAYLOAD_SECRET]"
+
+
+def test_a_release_that_is_at_its_limit_fails_with_that(shop: Shop) -> None:
+    (shop.world.here / "probe").write_text(json.dumps({"first": None, "answers": ["ECONNREFUSED"]}))
+    many = engine.IDLE | {"pids_stats": {"current": 256}}
+    shop.world.docker.answers[f"GET /containers/{TRIAL}/stats"] = many
+    assert failing(shop).why == "trial is at its limit of 256 processes and threads"
 
 
 def test_a_release_that_ends_by_itself_fails(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from stack.errors import Broken, Failure, Invalid, Locked, Refused, Undone
 from stack.operations.deploy import deploy
 from stack.operations.restart import restart
 from stack.operations.stop import stop
+from tests.unit.support import engine
 from tests.unit.support.servers import Reply
 from tests.unit.support.world import NEW, OLD
 
@@ -147,15 +148,14 @@ def test_a_first_deploy_that_does_not_start_leaves_nothing_running(world: World)
     assert "APP_IMAGE" not in world.dotenv
 
 
-def test_a_live_release_that_new_settings_keep_from_answering_is_not_taken_down(world: World) -> None:
+def test_a_live_release_that_answers_no_more_is_not_taken_down(world: World) -> None:
     first = has_built(world)
     envfile.write(world.root / ".env", {"START_LIMIT": "1"})
-    idle = {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}}
-    world.docker.answers["GET /containers/app0ff27c883dfb/stats"] = idle | {"precpu_stats": idle["cpu_stats"]}
+    world.docker.answers["GET /containers/app0ff27c883dfb/stats"] = engine.IDLE
     world.unwell = True
     failure = failing(Broken, world)
     assert failure.code == 21
-    assert failure.what == f"release {first} does not answer with the present settings"
+    assert failure.what == f"release {first} is live already, and does not answer"
     assert "its health route answers 503" in failure.why
     assert "cannot open database" in failure.detail
     assert world.ran() == ["build", "up", "create", "up"]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 VERSION = {"Version": "28.5.2+dfsg4", "ApiVersion": "1.51"}
+AT_REST = {"cpu_usage": {"total_usage": 0}}
+IDLE = {"cpu_stats": AT_REST, "precpu_stats": AT_REST, "memory_stats": {}}  # `GET /containers/.../stats`
 
 
 @dataclass
