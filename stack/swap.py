@@ -129,6 +129,7 @@ def _keeper(operation: Operation, change: Change) -> Iterator[Streams]:
     """Have the container that copies ready before anybody waits."""
     arguments = ("keep", operation.id, change.place.database)
     with volumes.running(operation.site, change.place, "reader", "keep", *arguments) as process:
+        volumes.heard(process)
         yield process
 
 

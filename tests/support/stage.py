@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.visitor import Editor
 
 OLD, NEW = "old", "new"
-SETTINGS = {  # a trial that says in a second what it says in eight, and a machine that is busy with other tests
+SETTINGS = {  # a trial that says in a second what it says in eight; a machine busy with tests
     "TRIAL_SECONDS": "1",
     "WATCH_SECONDS": "2",
     "HOLD_BUDGET": "100",

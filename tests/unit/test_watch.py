@@ -45,9 +45,7 @@ class Watched:
         with serving(answer) as gate:
             envfile.write(self.checkout / ".env", {"HOST_PORT": str(gate.port), "WATCH_SECONDS": "3"})
             site = settings.load(self.checkout)
-            told = watch.turned_bad(
-                self.client, site, clock=lambda: sum(self.slept), sleep=lambda time: self.slept.append(time)
-            )
+            told = watch.turned_bad(self.client, site, clock=lambda: sum(self.slept), sleep=self.slept.append)
             assert set(gate.asked) == {"GET /api/health"}
         return told
 
