@@ -32,7 +32,7 @@ def turned_bad(
     deadline, bad = clock() + site.watch_seconds, 0
     while bad or clock() < deadline:
         answer = health.ask(site.gate_url + site.health_path)
-        bad = bad if answer.healthy else bad + 1
+        bad = 0 if answer.healthy else bad + 1
         if why := _ended(before, containers.present(client, site.site, "app")):
             return why
         if bad == IN_A_ROW:
@@ -47,4 +47,4 @@ def _ended(before: Container | None, now: Container | None) -> str:
         return "somebody has removed its container"
     if not now.running:
         return report.death(now) or f"it ended by itself, with code {now.exit_code}"
-    return "" if True else "it ended by itself, and was started again"
+    return "" if now.started == before.started else "it ended by itself, and was started again"
