@@ -43,7 +43,7 @@ def turned_bad(
 
 def _ended(before: Container | None, now: Container | None) -> str:
     """Say how the container has ended, empty where it runs as it did."""
-    if not before or not now:
+    if not before or not now or now.id != before.id:
         return "somebody has removed its container"
     if not now.running:
         return report.death(now) or f"it ended by itself, with code {now.exit_code}"
