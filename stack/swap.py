@@ -174,8 +174,18 @@ def _start(client: DockerClient, operation: Operation, change: Change, lease: Le
             time.sleep(hold.PROBES)  # until the gate has seen the pin
     if change.old:
         containers.comes_back(client, change.old, "no")
+    _nobody_writes(client, operation.site)
     operation.telling(unproven=operation.id)
     containers.start(client, change.new)
+
+
+def _nobody_writes(client: DockerClient, site: Settings) -> None:
+    if any(each.running for each in _apps(client, site)):
+        raise Refused(
+            "the old release was started again meanwhile",
+            why="somebody did, or the engine was started anew: what is written now would not be in the copy",
+            fix="run this again",
+        )
 
 
 def reverted(client: DockerClient, operation: Operation, change: Change, why: str) -> Refused:
