@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
     start = rehearsal.trial.first * SLOWER
     drain = min(PATIENCE, limit - copying - start - MARGIN)
     if drain < LEAST:
-        needed = round(limit - drain + LEAST)
+        needed = math.ceil(limit - drain + LEAST)  # rounded down it would be refused again
         raise Refused(
             f"visitors would wait too long: up to {needed} s",
             why=f"the release answered after {rehearsal.trial.first:.1f} s in the trial, "

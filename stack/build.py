@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from stack import compose, console, git, inputs, preflight, releases, report, run
+from stack import compose, console, git, inputs, preflight, registry, releases, report, run
 from stack.engine import containers, images, objects
 from stack.errors import Refused
 from stack.host import disk
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The image to run, whether it has to be built first, its environment, and what runs before it."""
+    """The image to run, whether it has to be made first, its environment, and what runs before it.
+
+    ``source`` is the id of one that was built elsewhere.
+    """
 
     image: str
     inputs: str
     new: bool
     env: Mapping[str, str]
     before: Container | None
+    source: str = ""
 
     @property
     def release(self) -> str:
@@ -38,6 +42,8 @@ class Candidate:
 
 def chosen(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
     """Compare what an image would be made of with what the live one was made of."""
+    if site.image_source:
+        return _published(client, site, env)
     with console.step("What changed") as step:
         base = preflight.base_image(client, site.node_image)
         digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
@@ -51,6 +57,21 @@ def chosen(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Cand
         return Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
 
 
+def _published(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
+    """Compare what a registry gives with what is live; another image is a release of its own name."""
+    given = registry.image(client, site)
+    with console.step("What changed") as step:
+        live = images.find(client, site.app_image) if site.app_image else None
+        before = containers.present(client, site.site, "app")
+        made = Candidate(site.app_image, given.labels["inputs"], new=False, env=env, before=before)
+        if live and live.id == given.id:
+            step.say("nothing: the same image")
+            return made
+        step.say(f"{site.image_source} is another image")
+        release = releases.name(datetime.now(timezone.utc), given.id.partition(":")[2][:12])
+        return replace(made, image=releases.image(site.site, release), new=True, source=given.id)
+
+
 def _what_changed(site: Settings, live: Image | None) -> str:
     if live:
         return "the application, its settings or the base image"
@@ -62,7 +83,10 @@ def _arguments(site: Settings, env: Mapping[str, str]) -> dict[str, str]:
 
 
 def perform(client: DockerClient, site: Settings, candidate: Candidate) -> None:
-    """Build the candidate's image; where that fails the site is as it was."""
+    """Make the candidate's image; where that fails the site is as it was."""
+    if candidate.source:
+        images.tag(client, candidate.source, candidate.image)
+        return
     room = disk.REBUILD if candidate.before else disk.BUILD
     disk.need(room, objects.data_directory(client), "to build an image")
     with console.step(f"Build {candidate.release}") as step:

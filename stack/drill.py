@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stack import fill, trial
+from stack import fill, trial, volumes
 from stack.engine import containers
-from stack.errors import Refused, Rejected, Untrusted
+from stack.errors import Refused, Rejected, Unfit, Untrusted
 from stack.fill import Source
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def held(client: DockerClient, operation: Operation, place: Place, path: Path, manifest: Manifest) -> None:
-    """Boot the release of ``place`` on a copy of the archive; where that fails, it is :class:`Untrusted`."""
+    """Boot the release of ``place`` on a copy of the archive; what fails on that is :class:`Untrusted`."""
     scratch = new_volumes(operation, place)
     site = operation.site
     try:
@@ -31,10 +31,17 @@ def held(client: DockerClient, operation: Operation, place: Place, path: Path, m
         with operation.step("Trial") as step:
             told = trial.held(client, site, scratch, facts)
             step.say(f"answers after {told.first:.1f} s, no row lost")
-    except (Refused, Rejected) as failure:
+    except (Unfit, volumes.Unsound, Rejected) as failure:
         raise Untrusted(
             f"the drill failed: {failure.what}", why=failure.why, fix=failure.fix, detail=failure.detail
         ) from failure
+    except Refused as obstacle:
+        raise Refused(
+            f"the drill could not be held: {obstacle.what}",
+            why=obstacle.why,
+            fix=obstacle.fix,
+            detail=obstacle.detail,
+        ) from obstacle
     finally:
         containers.remove_beside(client, site.site)
 

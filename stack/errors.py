@@ -59,6 +59,10 @@ class Refused(Failure):
     exit_code = 11
 
 
+class Unfit(Refused):
+    """A trial has shown that the release does not work on the data, or loses some of it."""
+
+
 class Locked(Failure):
     exit_code = 12
 

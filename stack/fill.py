@@ -55,6 +55,7 @@ def filled(client: DockerClient, site: Settings, place: Place, source: Source, s
     disk.need(need, objects.data_directory(client), "for the new volumes")
     try:
         with volumes.running(site, place, "filler", "fill", place.database, site.media_dir) as process:
+            volumes.heard(process)
             _sent(process, source, step)
             told = volumes.heard(process)
     except volumes.Unsound as finding:

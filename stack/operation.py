@@ -77,6 +77,7 @@ def begun(client: DockerClient, site: Settings, name: str) -> Iterator[Operation
     with lock.held(site, name):
         _is_as_read(site)
         recovery.earlier(client, site)
+        site = settings.load(site.root)  # an update that was broken off may have come to its end just now
         now = datetime.now(timezone.utc)
         operation = Operation(
             site,

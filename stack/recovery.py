@@ -74,7 +74,8 @@ def after(client: DockerClient, site: Settings, entry: Entry, failure: Failure) 
     except (Failure, OSError) as second:
         if entry.serving is not None:
             return _not_back(entry, failure, errors.of(second))
-        comes = False
+        console.progress(f"  what it made on the way is still there: {errors.of(second).why}")
+        return failure  # the journal stays: it knows what that is
     _tidied_or_told(client, site, entry)
     done = _is_done(site, entry)
     if entry.serving is None and not done:

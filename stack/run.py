@@ -7,6 +7,7 @@ What is captured or followed runs in a session of its own: Ctrl-C reaches this p
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import signal
@@ -65,8 +66,8 @@ class Streams:
         return self.process.stdin
 
     @property
-    def output(self) -> IO[bytes]:
-        assert self.process.stdout is not None  # noqa: S101 - PIPE was asked for
+    def output(self) -> io.BufferedReader:
+        assert isinstance(self.process.stdout, io.BufferedReader)  # noqa: S101 - PIPE was asked for
         return self.process.stdout
 
     def complaint(self) -> str:

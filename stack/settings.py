@@ -30,6 +30,7 @@ NUMBER = r"[1-9][0-9]{0,4}"
 DEFAULTS = {
     "APP_DIR": "./app",
     "APP_IMAGE": "",
+    "IMAGE_SOURCE": "",
     "HOST_PORT": "3000",
     "PROXY_NETWORK": "proxy",
     "HEALTH_PATH": "/api/health",
@@ -66,6 +67,7 @@ FORMS = {
     "NODE_IMAGE": (IMAGE, "the name of an image"),
     "GATE_IMAGE": (IMAGE, "the name of an image"),
     "APP_IMAGE": (f"({IMAGE})?", "the name of an image"),
+    "IMAGE_SOURCE": (f"({IMAGE})?", "the name of an image"),
     "HOLD_LIMIT": (r"[0-9]+(ms|s|m)", "a time, such as 60s"),
     "APP_MEMORY": (SIZE, "a size, such as 768m"),
     "APP_MEMORY_RESERVED": (SIZE, "a size, such as 128m"),
@@ -78,12 +80,16 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """One site. ``app_image`` is empty before the first deploy; limits and durations are in seconds."""
+    """One site. ``app_image`` is empty before the first deploy, ``image_source`` where images are built here.
+
+    Limits and durations are in seconds.
+    """
 
     root: Path
     site: str
     app_dir: Path
     app_image: str
+    image_source: str
     host_port: int
     proxy_network: str
     db_volume: str
@@ -135,6 +141,7 @@ def load(root: Path) -> Settings:
         site=site,
         app_dir=(root / values["APP_DIR"]).resolve(),
         app_image=values["APP_IMAGE"],
+        image_source=values["IMAGE_SOURCE"],
         host_port=int(values["HOST_PORT"]),
         proxy_network=values["PROXY_NETWORK"],
         db_volume=values["DB_VOLUME"],

@@ -54,6 +54,7 @@ def prepared(
             to_image=place.image,
             database=place.database,
         )
+        _remove_what_was_made_late(client, site, old)
         start.perform(
             site,
             compose.create_beside(2 if old else 1),
@@ -70,6 +71,13 @@ def prepared(
             step.say("it would be the same")
             return None
     return Change(old, new, place)
+
+
+def _remove_what_was_made_late(client: DockerClient, site: Settings, old: Container | None) -> None:
+    """Remove what was never started: an engine goes on making what somebody asked for who was ended."""
+    for stray in _apps(client, site):
+        if stray.state == "created" and (not old or stray.id != old.id):
+            containers.remove(client, stray)
 
 
 def _made(client: DockerClient, site: Settings, old: Container | None) -> Container:
@@ -121,6 +129,7 @@ def _keeper(operation: Operation, change: Change) -> Iterator[Streams]:
     """Have the container that copies ready before anybody waits."""
     arguments = ("keep", operation.id, change.place.database)
     with volumes.running(operation.site, change.place, "reader", "keep", *arguments) as process:
+        volumes.heard(process)
         yield process
 
 
@@ -154,15 +163,29 @@ def _stop(client: DockerClient, operation: Operation, change: Change) -> None:
 
 
 def _start(client: DockerClient, operation: Operation, change: Change, lease: Lease | None) -> None:
-    """Start the new container; from now on nothing may start by itself on what it makes of the database."""
+    """Start the new container; from now on nothing may start by itself on what it makes of the database.
+
+    An old one that came back with the engine would be written to, and all of that lost on the way back: so it
+    is kept from coming back before a way back is noted.
+    """
     if lease:
         hold.pin(operation.site)
         if not lease.alive:
             time.sleep(hold.PROBES)  # until the gate has seen the pin
-    operation.telling(unproven=operation.id)
     if change.old:
         containers.comes_back(client, change.old, "no")
+    _nobody_writes(client, operation.site)
+    operation.telling(unproven=operation.id)
     containers.start(client, change.new)
+
+
+def _nobody_writes(client: DockerClient, site: Settings) -> None:
+    if any(each.running for each in _apps(client, site)):
+        raise Refused(
+            "the old release was started again meanwhile",
+            why="somebody did, or the engine was started anew: what is written now would not be in the copy",
+            fix="run this again",
+        )
 
 
 def reverted(client: DockerClient, operation: Operation, change: Change, why: str) -> Refused:

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import compose, envfile, environment, report, run, volumes
+from stack import compose, console, envfile, environment, report, run, volumes
 from stack.engine import containers
-from stack.errors import Refused
+from stack.errors import Refused, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
     from stack.engine.containers import Container
+    from stack.run import Result
     from stack.settings import Settings
     from stack.volumes import Facts, Place
 
@@ -37,7 +38,7 @@ def held(
 ) -> Trial:
     """Let the release start on ``place``, migrate, and answer; compare its rows with those ``before``.
 
-    A release that does not answer, stops answering or loses rows is :class:`Refused`; of tables that are
+    A release that does not answer, stops answering or loses rows is :class:`Unfit`; of tables that are
     ``accepted`` it may lose some.
     """
     container = _started(client, site, place)
@@ -53,22 +54,35 @@ def held(
 
 
 def _started(client: DockerClient, site: Settings, place: Place) -> Container:
-    variables = compose.environment(site, place.variables)
-    done = run.capture(compose.trial(), cwd=site.root, env=variables)
+    done = _run(site, place)
+    if volumes.NEVER_RAN in done.err:
+        console.progress(f"  {_complaint(done)}: once more")
+        containers.remove_beside(client, site.site)
+        done = _run(site, place)
     found = containers.beside(client, site.site, "trial")
     if not done.ok or not found:
         raise Refused(
             "the trial could not be started",
-            why=(done.err.strip().splitlines() or [f"exit code {done.code}"])[-1],
+            why=_complaint(done),
             fix="mend what it says, then run this again",
         )
     return found[0]
 
 
+def _run(site: Settings, place: Place) -> Result:
+    return run.capture(compose.trial(), cwd=site.root, env=compose.environment(site, place.variables))
+
+
+def _complaint(done: Result) -> str:
+    """Return the last line; where nothing ran that is Compose's, and the engine's says why."""
+    lines = done.err.strip().splitlines() or [f"exit code {done.code}"]
+    return next((line for line in lines if volumes.NEVER_RAN in line), lines[-1])
+
+
 def _steady(client: DockerClient, site: Settings, container: Container) -> float:
     told = probe(site, container, limit=site.start_limit, steady=site.trial_seconds)
     if told.first is None or told.answers[-1] != 200:
-        raise Refused(
+        raise Unfit(
             "the trial failed: the release does not work on this data",
             why=_why(client, site, told),
             fix="the site is as it was; read what the application said, above",
@@ -94,9 +108,9 @@ def _said(client: DockerClient, site: Settings, container: Container) -> str:
     return "--- the trial's last log lines\n" + envfile.redacted(logs, secrets)
 
 
-def _lossy(lost: list[str], before: Facts, after: Facts, detail: str) -> Refused:
+def _lossy(lost: list[str], before: Facts, after: Facts, detail: str) -> Unfit:
     tables = ", ".join(f"{table} ({before.rows[table]} -> {after.rows.get(table, 0)})" for table in lost)
-    return Refused(
+    return Unfit(
         f"the trial failed: rows are gone from {tables}",
         why="the release removed them at its start",
         fix="look at its migrations; `./deploy.sh --accept-row-loss TABLE` takes what is meant so",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stack import compose, run
+from stack import compose, console, run
 from stack.errors import Refused
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 INSIDE = Path(__file__).parent / "inside"
 CHUNK = 1 << 20  # bytes
 LINE_AT_MOST = 64 << 20  # bytes: the names of a million missing files
+ATTEMPTS = 2
+NEVER_RAN = "OCI runtime create failed"  # the engine's words; nothing in that container has run
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,29 @@ def inspect(site: Settings, place: Place) -> Facts:
 
 @contextmanager
 def running(site: Settings, place: Place, service: str, script: str, *arguments: str) -> Iterator[Streams]:
-    """Run a script of `stack/inside` in a container of its own beside the site."""
+    """Run a script of `stack/inside` in a container of its own beside the site; give it when it speaks.
+
+    A container in which nothing has run has done nothing: it is tried once more.
+    """
     source = "\n".join((INSIDE / f"{name}.mjs").read_text() for name in ("database", script))
     argv = compose.beside(service, ["node", "--input-type=module", "--eval", source, *arguments])
-    with run.streaming(argv, cwd=site.root, env=compose.environment(site, place.variables)) as process:
-        yield process
+    env = compose.environment(site, place.variables)
+    for left in reversed(range(ATTEMPTS)):
+        with run.streaming(argv, cwd=site.root, env=env) as process:
+            if process.output.peek(1) or NEVER_RAN not in process.complaint():
+                yield process
+                return
+            _never_ran(process.complaint(), last=left == 0)
+
+
+def _never_ran(why: str, *, last: bool) -> None:
+    if last:
+        raise Refused(
+            "the engine could not start a container beside the site",
+            why=why,
+            fix="run this again; where it stays so, look at `dmesg` and at the engine's log",
+        )
+    console.progress(f"  {why}: once more")
 
 
 def heard(process: Streams) -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.engine.containers import Container
     from stack.settings import Settings
 
 IN_A_ROW = 3  # answers; one slow answer is no reason to take a release back
@@ -27,15 +28,23 @@ def turned_bad(
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Return why the release that serves has to go, empty where it went on answering through the gate."""
-    (before,) = containers.of_site(client, site.site, "app")[:1]
+    before = containers.present(client, site.site, "app")
     deadline, bad = clock() + site.watch_seconds, 0
     while bad or clock() < deadline:
         answer = health.ask(site.gate_url + site.health_path)
         bad = 0 if answer.healthy else bad + 1
-        (now,) = containers.of_site(client, site.site, "app")[:1]
-        if not now.running or now.started != before.started:
-            return report.death(now) or f"it ended by itself, with code {now.exit_code}"
+        if why := _ended(before, containers.present(client, site.site, "app")):
+            return why
         if bad == IN_A_ROW:
             return f"through the gate, {report.reason_of_answer(answer)}"
         sleep(INTERVAL)
     return ""
+
+
+def _ended(before: Container | None, now: Container | None) -> str:
+    """Say how the container has ended, empty where it runs as it did."""
+    if not before or not now or now.id != before.id:
+        return "somebody has removed its container"
+    if not now.running:
+        return report.death(now) or f"it ended by itself, with code {now.exit_code}"
+    return "" if now.started == before.started else "it ended by itself, and was started again"

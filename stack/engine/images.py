@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Image:
-    """``size`` is in bytes, unpacked."""
+    """``size`` is in bytes, unpacked; ``user`` is empty for root."""
 
     id: str
     size: int
     labels: Mapping[str, str]
+    user: str = ""
 
 
 def find(client: DockerClient, name: str) -> Image | None:
@@ -33,7 +34,8 @@ def find(client: DockerClient, name: str) -> Image | None:
             attrs = client.images.get(name).attrs
         except ImageNotFound:
             return None
-    return Image(attrs["Id"], attrs["Size"], attrs["Config"].get("Labels") or {})
+    config = attrs["Config"]
+    return Image(attrs["Id"], attrs["Size"], config.get("Labels") or {}, config.get("User") or "")
 
 
 def keep_name(client: DockerClient, identity: str, name: str) -> None:
@@ -42,6 +44,11 @@ def keep_name(client: DockerClient, identity: str, name: str) -> None:
     if found is None or found.id != identity:
         with translated(), suppress(ImageNotFound):
             client.images.get(identity).tag(name)
+
+
+def tag(client: DockerClient, image: str, name: str) -> None:
+    with translated():
+        client.images.get(image).tag(name)
 
 
 def pull(client: DockerClient, name: str) -> str | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def absent(client: DockerClient, settings: Settings) -> dict[str, str]:
     """Return the configured base images that are not on this machine, by variable."""
     configured = {"NODE_IMAGE": settings.node_image, "GATE_IMAGE": settings.gate_image}
+    if settings.image_source:  # nothing is built here
+        del configured["NODE_IMAGE"]
     return {key: name for key, name in configured.items() if images.find(client, name) is None}
 
 

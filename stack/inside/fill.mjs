@@ -2,7 +2,7 @@
 //
 //   {"name": ..., "size": bytes, "sha256": ...} + as many bytes, for each file; then {"end": true}
 //
-// Each file is checked against its sum as it is written, whatever was checked before.
+// It says `{"ready": true}` first. Each file is checked against its sum as it is written, whatever was checked before.
 import path from 'node:path'
 
 const [databasePath, media] = process.argv.slice(1)
@@ -76,6 +76,7 @@ function directories(files) {
 run(() => {
   if (fs.existsSync(databasePath)) throw new Refusal('not-empty')
   emptied(media) // what the image brings there
+  tell({ ready: true })
   const written = []
   for (let said = line(); !said.end; said = line()) written.push(filled(said))
   for (const file of [...written, ...directories(written)]) sync(file)

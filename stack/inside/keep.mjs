@@ -1,6 +1,6 @@
 // VERB ID DATABASE [ID...] : a copy of the stopped database beside it, for the way back.
 //
-//   keep      waits for a line on stdin, then copies; {"kept": bytes}
+//   keep      says {"ready": true}, waits for a line on stdin, then copies; {"kept": bytes}
 //   put-back  puts that copy in the database's place, and needs no room for it; done again, it does nothing.
 //             What was there stays until the next update, if there is room, in a directory whose name tells so
 //   drop      removes all copies but those of the ids that follow
@@ -33,6 +33,7 @@ function copiedWhole(from, to) {
 }
 
 function keep() {
+  tell({ ready: true })
   if (fs.readSync(0, Buffer.alloc(1)) === 0) throw new Refusal('cut-off')
   head(databasePath)
   dropped((name) => name.endsWith(PUT_BACK))

@@ -1,17 +1,20 @@
-"""What our commands cost beside plain Compose: medians of alternating runs, on this machine, in one go."""
+"""What our commands cost: beside plain Compose, and to visitors; on this machine, in one go."""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, run, settings
+from stack import compose, console, devtools, run, settings
 from stack.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+UNDER_LOAD = "tests/stories/test_update_under_load.py"
 
 
 def deploy(root: Path, *, rounds: int) -> None:
@@ -30,6 +33,25 @@ def deploy(root: Path, *, rounds: int) -> None:
         console.result(f"{name:<20} {taken:6.2f} s")
     goal = 1.5 * medians["compose up --wait"] + 1
     console.result(f"{'goal for deploy':<20} {goal:6.2f} s  (1.5 x compose + 1 s)")
+
+
+def update(root: Path, *, full: bool) -> None:
+    """Update a site of its own again and again while visitors come; print what they saw, as Markdown.
+
+    ``full`` is the long form: 24 updates, with the settings that everybody has.
+    """
+    devtools.ensure(root)
+    with tempfile.TemporaryDirectory() as place:
+        table = Path(place) / "table.md"
+        argv = devtools.python("pytest", UNDER_LOAD, "--table", str(table), *(["--full"] if full else []))
+        passed = devtools.passes(argv, root)
+        console.result(table.read_text() if table.exists() else "nothing was measured")
+    if not passed:
+        raise Refused(
+            "an update did not keep what is promised",
+            why="the figures above show which",
+            fix="read what the test says",
+        )
 
 
 def _seconds(argv: list[str], root: Path, env: Mapping[str, str]) -> float:

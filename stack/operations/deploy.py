@@ -56,8 +56,9 @@ def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str]
     """
     if provision_first:
         provision(root)
-    site = settings.load(root)
-    with engine.connected() as client, operation.begun(client, site, "deploy") as deploying:
+    there = settings.load(root)
+    with engine.connected() as client, operation.begun(client, there, "deploy") as deploying:
+        site = deploying.site
         candidate = _prepare(client, site)
         if not _swap(client, deploying, candidate, accepted):
             _up(client, deploying, candidate)

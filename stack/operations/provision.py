@@ -1,4 +1,4 @@
-"""Make a bare Debian or Ubuntu machine ready: engine, Compose, base images."""
+"""Make a bare Debian or Ubuntu machine ready: engine, Compose, base images, and what runs at boot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stack import compose, console, envfile, run, settings
 from stack.engine import client as engine
 from stack.engine import objects
 from stack.errors import Refused
-from stack.host import base_images, daemon, disk, packages
+from stack.host import base_images, boot, daemon, disk, packages
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def provision(root: Path) -> None:
         step.say(_ensure_engine())
     with console.step("Base images") as step:
         step.say(_ensure_base_images(root))
+    with console.step("Resume at boot") as step:
+        step.say(boot.ensure(root))
 
 
 def _ensure_engine() -> str:

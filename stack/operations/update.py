@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import operation, preflight, run, settings, upstream
+from stack import operation, preflight, registry, run, settings, upstream
 from stack.engine import client as engine
 
 if TYPE_CHECKING:
@@ -25,7 +25,10 @@ def update(root: Path, **flags: Flag) -> NoReturn:
     site = settings.load(root)
     with engine.connected() as client, operation.begun(client, site, "update") as updating:
         preflight.name_is_ours(client, site)
-        _pull(updating)
+        if site.image_source:
+            registry.pull(site)
+        else:
+            _pull(updating)
     run.become([str(root / "bin" / "inv"), "deploy", *words(flags)], cwd=Path.cwd(), env=os.environ)
 
 

@@ -93,6 +93,7 @@ class Data:
         site = settings.load(self.site.root)
         arguments = (verb, identity, self.place.database, *more)
         with volumes.running(site, self.place, "reader", "keep", *arguments) as process:
+            assert verb != "keep" or volumes.heard(process) == {"ready": True}
             yield process
 
     def keep(self, identity: str = ID) -> dict[str, Any]:
@@ -183,7 +184,7 @@ def test_one_that_is_not_asked_for_is_not_made(data: Data) -> None:
     """As when the operation was killed while the application stopped."""
     before = data.sums()
     told = data.beside('node --input-type=module --eval "$1" keep ID /data/payload.db', SCRIPT, code=3)
-    assert json.loads(told)["refused"] == "cut-off"
+    assert json.loads(told.splitlines()[-1])["refused"] == "cut-off"
     assert data.sums() == before
 
 

@@ -156,7 +156,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
-    site = sibling("killed", TRIAL_SECONDS="1", WATCH_SECONDS="2")
+    site = sibling("killed", **stage.SETTINGS)
     check_out(site, image, GOOD)
     site.deploy()
     return site
@@ -203,6 +203,16 @@ def runs(before: Stage) -> bool:
     return any(app.running and app.image == before.image for app in found)
 
 
+def assert_nobody_meets_what_is_unproven(before: Stage) -> None:
+    """See that visitors wait, and that not even another engine would start anything on half a migration."""
+    entry = journal.read(before.now)
+    assert entry
+    if "unproven" in entry.facts and "proven" not in entry.facts:
+        apps = containers.of_site(before.engine, before.site.name, "app")
+        assert {stage.policy(before.engine, app.id) for app in apps} == {"no"}
+        assert hold.is_held(before.now)
+
+
 def assert_nothing_is_unfinished(site: Site) -> None:
     state = site.state()
     done = site.run(*RESUME)
@@ -216,6 +226,7 @@ def test_killed_at_any_moment_the_site_is_wholly_old_or_wholly_new_after_the_nex
 ) -> None:
     with scribe.writing(before.editor) as written:
         killed(before, kill.moment, *DEPLOY)
+        assert_nobody_meets_what_is_unproven(before)
         if kill.types != RESUME:  # which waits by itself
             free(before)
         done = before.site.run(*kill.types)
@@ -246,7 +257,6 @@ def test_a_resume_that_is_killed_is_done_again_and_loses_nothing_that_was_writte
     resumed: Moment, before: Stage
 ) -> None:
     killed(before, HALF_WAY, *DEPLOY)
-    assert hold.is_held(before.now)  # nobody sees half a migration
     with scribe.writing(before.editor) as written:
         killed(before, resumed, *RESUME)
         if runs(before):
@@ -274,3 +284,14 @@ def test_a_signal_leaves_the_site_as_it_was_or_leads_back_until_the_release_is_p
     assert (before.site.state().containers == containers_before) == (interruption.code == UNTOUCHED)
     before.assert_kept(written)
     assert written.failed == []
+
+
+def test_a_container_that_an_engine_made_late_is_not_taken_for_the_new_release(before: Stage) -> None:
+    site = before.site
+    site.build_on(before.image)
+    beside = ("create", "--no-build", "--no-recreate", "--scale", "app=2", "app")
+    done = site.run("docker", "compose", *beside, env={"APP_IMAGE": before.base})
+    assert done.returncode == 0, done.stderr
+    site.deploy()
+    (app,) = containers.of_site(before.engine, site.name, "app")
+    assert app.image == before.now.app_image != before.base

@@ -53,7 +53,7 @@ class Crowded:
 def crowded(
     sibling: Callable[..., Site], image: str, engine: DockerClient, small_disk: Callable[[str], Path]
 ) -> Iterator[Crowded]:
-    site, disk = sibling("crowded", TRIAL_SECONDS="1", WATCH_SECONDS="2"), small_disk(SIZE)
+    site, disk = sibling("crowded", **stage.SETTINGS), small_disk(SIZE)
     volume = f"{site.name}_on-a-small-disk"
     mounted = ("type=none", "o=bind", f"device={disk}")
     options = [f"--opt={option}" for option in mounted]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -26,14 +27,14 @@ if TYPE_CHECKING:
 
     from tests.support.doors import Doors
     from tests.support.site import Site
-    from tests.support.visitor import Editor
 
 TRIAL, HOLD = "Trial", "Visitors wait, requests end"
 PATIENCE = 120  # seconds
 SLOW = 20  # seconds
 UPLOAD = 15  # seconds
 CHUNK = 1 << 20
-SIDE = 4200  # pixels: three bytes each make 50 MiB
+LARGE = 50 << 20  # bytes, for a route of the test's own: Payload takes 20 MiB
+SIDE = 2500  # pixels of three bytes each: 18 MiB
 
 
 @pytest.fixture(scope="module")
@@ -82,54 +83,58 @@ def streamed(door: tuple[str, int], parts: int) -> list[float]:
     return arrived
 
 
-def uploaded(door: tuple[str, int], editor: Editor, content: bytes) -> tuple[int, dict[str, Any], float]:
-    """Upload a picture as a slow line does, evenly over some seconds."""
-    files = {"file": ("large.png", content, "image/png")}
-    request = requests.Request("POST", "http://-/", files=files, data={"_payload": "{}"}).prepare()
-    assert isinstance(request.body, bytes)
-    parts = [request.body[start : start + CHUNK] for start in range(0, len(request.body), CHUNK)]
+def uploaded(door: tuple[str, int], path: str, body: bytes, **headers: str) -> tuple[int, Any, float]:
+    """Upload as a slow line does, evenly over some seconds; return the answer, and when it came."""
+    parts = [body[start : start + CHUNK] for start in range(0, len(body), CHUNK)]
 
     def evenly() -> Iterator[bytes]:
         for part in parts:
             time.sleep(UPLOAD / len(parts))
             yield part
 
-    headers = {
-        **editor.headers,
-        "Content-Type": request.headers["Content-Type"],
-        "Content-Length": str(len(request.body)),
-    }
-    connection = HTTPConnection(*door, timeout=PATIENCE)
-    connection.request("POST", "/api/media", body=evenly(), headers=headers)
-    answer = connection.getresponse()
-    return answer.status, json.loads(answer.read()), time.monotonic()
+    with closing(HTTPConnection(*door, timeout=PATIENCE)) as connection:
+        sent = {**headers, "Content-Length": str(len(body))}
+        connection.request("POST", path, body=evenly(), headers=sent)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read()), time.monotonic()
 
 
-def test_slow_requests_streams_and_a_large_upload_survive_an_update(
+def form(picture: bytes) -> tuple[bytes, str]:
+    """Return a picture as a browser sends it, and the type of that."""
+    files = {"file": ("large.png", picture, "image/png")}
+    request = requests.Request("POST", "http://-/", files=files, data={"_payload": "{}"}).prepare()
+    assert isinstance(request.body, bytes)
+    return request.body, request.headers["Content-Type"]
+
+
+def test_slow_requests_a_stream_and_large_uploads_survive_an_update(
     site: Site, image: str, opened: Doors
 ) -> None:
-    editor, content = visitor.editor(site), visitor.noise(SIDE)
-    assert len(content) > 50 << 20
+    editor, picture, large = visitor.editor(site), visitor.noise(SIDE), os.urandom(LARGE)
+    body, kind = form(picture)
     check_out(site, image, GOOD)
     with site.starting("./deploy.sh") as deploy, ThreadPoolExecutor(8) as pool:
         reached(site, TRIAL)
         slow_ones = [pool.submit(slow, door) for door in opened.values()]
         stream = pool.submit(streamed, opened["caddy"], parts=30)
-        upload = pool.submit(uploaded, opened["caddy"], editor, content)
+        upload = pool.submit(uploaded, opened["caddy"], "/test/upload", large)
+        headers = {**editor.headers, "Content-Type": kind}
+        published = pool.submit(uploaded, opened["traefik"], "/api/media", body, **headers)
         held = reached(site, HOLD)
         late = pool.submit(site.get, "/api/health", timeout=PATIENCE)
         out, told = deploy.communicate(timeout=PATIENCE)
         assert deploy.returncode == 0, told
 
     assert [each.result()[:2] for each in slow_ones] == [(200, "at last")] * len(opened)
-    status, answer, ended = upload.result()
+    assert upload.result()[:2] == (200, {"sha256": hashlib.sha256(large).hexdigest()})
+    status, answer, _ = published.result()
     assert status == 201, answer
-    for when in (*(each.result()[2] for each in slow_ones), stream.result()[-1], ended):
-        assert when > held + 1, "it had ended before visitors had to wait: this test shows nothing"
+    ended = [answer[-1] for answer in (*(each.result() for each in slow_ones), upload.result())]
+    assert min(*ended, stream.result()[-1], published.result()[-1]) > held + 1, "nothing was under way"
     assert "cut off" not in told
     assert late.result().json()["release"] == out.strip()
     served = site.get(f"/api/media/file/{answer['doc']['filename']}", timeout=60).content
-    assert hashlib.sha256(served).digest() == hashlib.sha256(content).digest()
+    assert hashlib.sha256(served).digest() == hashlib.sha256(picture).digest()
 
 
 @pytest.mark.parametrize("way", ["the gate", "traefik", "caddy"])

@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
-    site = sibling("bad", TRIAL_SECONDS="1", WATCH_SECONDS="5")  # they turn bad after four
+    site = sibling("bad", **{**stage.SETTINGS, "WATCH_SECONDS": "5"})  # they turn bad after four
     check_out(site, image, GOOD)
     site.deploy()
     return site

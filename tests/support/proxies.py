@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import tarfile
-import tempfile
 import time
 import uuid
 import zipfile
@@ -20,7 +18,8 @@ from docker.types import IPAMConfig, IPAMPool
 
 from stack import settings
 from stack.engine import images
-from stack.host import packages, standins
+from stack.host import standins
+from tests.support import debian
 from tests.support.site import CHECKOUT
 
 if TYPE_CHECKING:
@@ -204,24 +203,4 @@ def forget(client: DockerClient) -> None:
 
 
 def _ensure_nginx(client: DockerClient) -> None:
-    if images.find(client, NGINX):
-        return
-    with tempfile.TemporaryDirectory(prefix="nginx-") as scratch:
-        packages.download(PACKAGES, into=Path(scratch))
-        images.import_rootfs(client, _unpacked(Path(scratch)), NGINX, ("ENV PATH=/usr/sbin:/usr/bin",))
-
-
-def _unpacked(scratch: Path) -> Path:
-    """Lay Debian packages over each other, as an image's root."""
-    root, archive = scratch / "root", scratch / "root.tar"
-    for package in scratch.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "--extract", package, root], check=True)
-    for name in ("bin", "lib64"):
-        (root / name).symlink_to(f"usr/{name}")
-    (root / "usr/bin/sh").symlink_to("busybox")
-    (root / "tmp").mkdir(exist_ok=True)
-    (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
-    (root / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
-    with tarfile.open(archive, "w") as tar:
-        tar.add(root, arcname=".")
-    return archive
+    debian.ensure_image(client, NGINX, PACKAGES)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.support.visitor import Editor
 
 PAUSE = 0.1  # seconds
-PATIENCE = 70  # seconds for an answer: longer than the gate holds
+PATIENCE = 130  # seconds for an answer: longer than the gate holds
 
 
 @dataclass

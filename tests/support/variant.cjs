@@ -1,5 +1,6 @@
 // What a test's release does besides being the starter. Loaded before its server; VARIANT names it, ONLY_LIVE keeps it
 // well-behaved wherever there is no network, which is in a trial.
+const { createHash } = require('node:crypto')
 const http = require('node:http')
 const { networkInterfaces } = require('node:os')
 
@@ -90,11 +91,11 @@ const migrations = {
 // --- routes of its own, and a mark on every answer
 const routes = {
   // answers after `seconds`
-  '/test/slow'(response, { seconds }) {
+  '/test/slow'(request, response, { seconds }) {
     setTimeout(() => response.end('at last'), seconds * 1000)
   },
   // writes its parts half a second apart
-  '/test/stream'(response, { parts }) {
+  '/test/stream'(request, response, { parts }) {
     let written = 0
     const writing = setInterval(() => {
       response.write(`part ${written++}\n`)
@@ -103,13 +104,19 @@ const routes = {
       response.end()
     }, 500)
   },
+  // tells what arrived
+  '/test/upload'(request, response) {
+    const sum = createHash('sha256')
+    request.on('data', (chunk) => sum.update(chunk))
+    request.on('end', () => response.end(JSON.stringify({ sha256: sum.digest('hex') })))
+  },
 }
 
 function onRequest(request, response) {
   response.setHeader('x-release', RELEASE)
   const { pathname, searchParams } = new URL(request.url, 'http://localhost')
   if (routes[pathname]) {
-    routes[pathname](response, Object.fromEntries(searchParams))
+    routes[pathname](request, response, Object.fromEntries(searchParams))
     return true
   }
   if (pathname !== process.env.HEALTH_PATH) return false

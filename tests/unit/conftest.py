@@ -77,6 +77,7 @@ def world(
     programs.add("docker", DOCKER.format(here=programs.directory))
     (programs.directory / "facts").write_text(FACTS)
     (programs.directory / "probe").write_text(ANSWERS)
+    (programs.directory / "keep").write_text('{"kept": 0}\n')
     monkeypatch.setenv("PLUGIN_SAYS", "2.40.3")
     monkeypatch.setenv("DOCKER_HOST", docker.host)
     (checkout / ".dockerignore").write_text("*\n")

@@ -284,6 +284,7 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
         (["backups", "--json"], "backups.listed", (), {"as_json": True}),
         (["resume"], "resume.resume", (), {}),
         (["bench", "--rounds", "3"], "bench.deploy", (), {"rounds": 3}),
+        (["bench.update", "--full"], "bench.update", (), {"full": True}),
         (["lint"], "lint.lint", (), {}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

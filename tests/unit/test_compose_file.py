@@ -193,7 +193,7 @@ def test_compose_alone_takes_the_same_defaults_as_the_tasks(shop: Path) -> None:
     assert {key: told[key] for key in expected if key in told} == {
         key: value for key, value in expected.items() if key in told
     }
-    of_the_tasks = {"START_LIMIT", "TRIAL_SECONDS", "WATCH_SECONDS", "HOLD_BUDGET"}
+    of_the_tasks = {"IMAGE_SOURCE", "START_LIMIT", "TRIAL_SECONDS", "WATCH_SECONDS", "HOLD_BUDGET"}
     assert set(expected) - set(told) == of_the_tasks
 
 

@@ -63,6 +63,12 @@ def test_without_a_database_there_is_nothing_to_find(shop: Shop, source: Source)
     assert filled(shop, replace(source, wanted=lambda name: name != DATABASE)) is None
 
 
+def test_a_container_that_did_not_run_at_first_is_given_everything(shop: Shop, source: Source) -> None:
+    shop.world.never_runs("filler")
+    assert filled(shop, source) == FOUND
+    assert sum("name" in told for told in sent(shop)) == 2
+
+
 @pytest.mark.parametrize("there", ["shop_payload-db-2", "shop_media-uploads-2"])
 def test_a_volume_that_is_there_already_is_never_filled(there: str, shop: Shop, source: Source) -> None:
     shop.world.docker.answers[f"GET /volumes/{there}"] = {"Name": there}

@@ -37,6 +37,7 @@ def test_a_checkout_without_dotenv_is_a_whole_site(checkout: Path) -> None:
         site="shop",
         app_dir=checkout / "app",
         app_image="",
+        image_source="",
         host_port=3000,
         proxy_network="proxy",
         db_volume="shop_payload-db",
@@ -98,6 +99,8 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "COMPOSE_PROJECT_NAME=My Shop",
         "HOST_PORT=http",
         "START_LIMIT=0",
+        "WATCH_SECONDS=a while",
+        "HOLD_BUDGET=0",
         "APP_DIR=nowhere",
         "HEALTH_PATH=api/health",
         "MEDIA_DIR=media",
@@ -107,6 +110,7 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "NODE_IMAGE=-x",
         "GATE_IMAGE=a b",
         "APP_IMAGE=$shop",
+        "IMAGE_SOURCE=https://registry.example.com/shop",
     )
     assert sorted(problem.partition("=")[0] for problem in found) == [
         "APP_DIR",
@@ -115,12 +119,15 @@ def test_every_problem_is_named_at_once(checkout: Path) -> None:
         "DB_VOLUME",
         "GATE_IMAGE",
         "HEALTH_PATH",
+        "HOLD_BUDGET",
         "HOST_PORT",
+        "IMAGE_SOURCE",
         "MEDIA_DIR",
         "MEDIA_VOLUME",
         "NODE_IMAGE",
         "PROXY_NETWORK",
         "START_LIMIT",
+        "WATCH_SECONDS",
     ]
 
 
@@ -159,7 +166,7 @@ def test_a_volume_or_network_whose_name_docker_refuses_is_refused(
     assert len(problems(checkout, f"{key}='{name}'")) == 1
 
 
-@pytest.mark.parametrize("key", ["NODE_IMAGE", "GATE_IMAGE", "APP_IMAGE"])
+@pytest.mark.parametrize("key", ["NODE_IMAGE", "GATE_IMAGE", "APP_IMAGE", "IMAGE_SOURCE"])
 @pytest.mark.parametrize("name", ["a b", "-a", "$a", ".a", "a\nb"])
 def test_an_image_whose_name_docker_refuses_is_refused(key: str, name: str, checkout: Path) -> None:
     assert len(problems(checkout, f"{key}='{name}'")) == 1
@@ -179,6 +186,25 @@ def test_a_health_path_that_is_no_address_is_refused(checkout: Path) -> None:
 @pytest.mark.parametrize("lines", [["DB_VOLUME=shop", "MEDIA_VOLUME=shop"], ["MEDIA_DIR=/data"]])
 def test_database_and_media_do_not_share_a_place(lines: list[str], checkout: Path) -> None:
     assert problems(checkout, *lines)
+
+
+@pytest.mark.parametrize(
+    ("budget", "limit"), [("60", "60s"), ("61", "60s"), ("60", "1m"), ("1", "500ms"), ("45", "0s")]
+)
+def test_visitors_are_not_promised_longer_than_the_gate_holds_them(
+    budget: str, limit: str, checkout: Path
+) -> None:
+    said = f"HOLD_BUDGET={budget} is not shorter than HOLD_LIMIT={limit}"
+    assert problems(checkout, f"HOLD_BUDGET={budget}", f"HOLD_LIMIT={limit}") == [said]
+
+
+@pytest.mark.parametrize(("budget", "limit"), [("59", "60s"), ("119", "2m"), ("1", "1001ms")])
+def test_a_budget_below_what_the_gate_holds_is_taken(budget: str, limit: str, checkout: Path) -> None:
+    assert load(checkout, f"HOLD_BUDGET={budget}", f"HOLD_LIMIT={limit}").hold_budget == int(budget)
+
+
+def test_a_limit_that_is_no_time_is_told_as_that_alone(checkout: Path) -> None:
+    assert problems(checkout, "HOLD_LIMIT=soon") == ["HOLD_LIMIT=soon is not a time, such as 60s"]
 
 
 def test_a_dotenv_that_is_not_text_is_refused(checkout: Path) -> None:

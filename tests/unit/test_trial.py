@@ -14,7 +14,7 @@ from stack.volumes import Facts, Place
 from tests.unit.support import engine
 from tests.unit.support.servers import Reply
 from tests.unit.support.shop import SECRET
-from tests.unit.support.world import OLD, TRIAL
+from tests.unit.support.world import NEVER_RAN, OLD, TRIAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,20 @@ def test_it_has_to_answer_as_long_as_dotenv_says(shop: Shop) -> None:
 def test_what_cannot_be_started_is_refused_with_the_words_of_compose(shop: Shop) -> None:
     (shop.world.here / "trial-breaks").write_text(" Volume Creating\nError response: no such image\n")
     assert failing(shop).why == "Error response: no such image"
+
+
+def test_one_whose_container_did_not_run_is_started_once_more(shop: Shop) -> None:
+    shop.world.never_runs("trial")
+    assert trial.held(shop.client, shop.site, PLACE, BEFORE).first == 0.4
+    assert shop.world.docker.asked.count(f"DELETE /containers/{TRIAL}") == 2
+    assert not (shop.world.here / "trial").exists()
+
+
+def test_one_that_cannot_be_started_twice_is_refused_in_the_words_of_the_engine(shop: Shop) -> None:
+    shop.world.never_runs("trial", times=3)
+    with pytest.raises(Refused, match="the trial could not be started") as refusal:
+        trial.held(shop.client, shop.site, PLACE, BEFORE)
+    assert refusal.value.why == NEVER_RAN
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from stack import run, volumes
 from stack.errors import Refused
 from stack.volumes import Content, Facts, Place, Unsound
+from tests.unit.support.world import NEVER_RAN
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from stack.run import Streams
     from stack.settings import Settings
     from tests.unit.support.programs import Programs
+    from tests.unit.support.shop import Shop
 
 PLACE = Place("shop:1", "/data/payload.db", "shop_payload-db-2", "shop_media-uploads-2")
 TOLD = {
@@ -137,6 +139,45 @@ def test_who_leaves_early_ends_the_container(site: Settings, programs: Programs)
             volumes.heard(process)
             raise ValueError("ours")
     assert process.process.returncode == -15
+
+
+# --- containers that the engine could not start ------------------------------------------------
+
+
+@pytest.mark.parametrize("service", ["reader", "filler"])
+def test_a_container_in_which_nothing_ran_is_tried_once_more(
+    service: str, shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.world.never_runs(service)
+    with volumes.running(shop.site, PLACE, service, "inspect", "/data/payload.db") as process:
+        assert volumes.heard(process)
+        process.process.kill()
+    assert [call[6] for call in shop.world.programs.calls("docker")] == [service, service]
+    assert capsys.readouterr().err == f"  {NEVER_RAN}: once more\n"
+
+
+def test_one_that_the_engine_cannot_start_a_second_time_is_refused_in_its_words(shop: Shop) -> None:
+    shop.world.never_runs("reader", times=3)
+    with pytest.raises(Refused, match="the engine could not start a container beside the site") as refusal:
+        volumes.inspect(shop.site, PLACE)
+    assert refusal.value.why == NEVER_RAN
+    assert len(shop.world.programs.calls("docker")) == 2
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["echo 'Error: no space left' >&2; exit 1", f"echo '{{}}'; echo '{NEVER_RAN}' >&2; exit 1"],
+    ids=["not-made", "ran"],
+)
+def test_what_may_have_run_or_fails_otherwise_is_not_tried_again(
+    script: str, site: Settings, programs: Programs
+) -> None:
+    programs.add("docker", script)
+    with pytest.raises(Refused, match="ended early"):  # noqa: PT012, SIM117
+        with volumes.running(site, PLACE, "reader", "inspect") as process:
+            while True:
+                volumes.heard(process)
+    assert len(programs.calls("docker")) == 1
 
 
 # --- content -----------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 BROKEN = Reply(500, '{"message": "no space left on device"}')
 
 
-def test_an_image_is_found_with_its_labels(docker: Engine, client: DockerClient) -> None:
-    docker.has_image("shop:1", labels={"inputs": "abc"})
+def test_an_image_is_found_with_its_labels_and_its_user(docker: Engine, client: DockerClient) -> None:
+    docker.has_image("shop:1", labels={"inputs": "abc"}, user="1000:1000")
     docker.has_image("bare:1", labels=None)
-    assert images.find(client, "shop:1") == Image("sha256:1", 1000, {"inputs": "abc"})
+    assert images.find(client, "shop:1") == Image("sha256:1", 1000, {"inputs": "abc"}, "1000:1000")
     assert images.find(client, "bare:1") == Image("sha256:1", 1000, {})
 
 

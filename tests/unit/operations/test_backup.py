@@ -16,7 +16,9 @@ from stack.operations.backup import backup
 from stack.operations.backups import listed
 from tests.unit.support import archived
 from tests.unit.support.archived import FILES
+from tests.unit.support.servers import Reply
 from tests.unit.support.shop import SECRET
+from tests.unit.support.world import TRIAL
 
 if TYPE_CHECKING:
     from tests.unit.support.shop import Shop
@@ -201,3 +203,31 @@ def test_an_archive_whose_drill_fails_is_not_published(shop: Shop) -> None:
     failure = failing(shop, drilled=True)
     assert failure.code == 22
     assert failure.what.startswith("the drill failed: the trial failed")
+
+
+def test_a_drill_that_the_engine_prevents_says_nothing_of_the_archive(shop: Shop) -> None:
+    shop.world.has_snapshot(FILES)
+    shop.world.never_runs("filler", times=2)
+    failure = failing(shop, drilled=True)
+    assert failure.code == 11
+    assert failure.what.startswith("the drill could not be held: the engine could not start a container")
+
+
+def test_a_release_that_ruins_the_database_fails_its_drill(shop: Shop) -> None:
+    def ruined() -> Reply:
+        (shop.world.here / "facts").write_text('{"refused": "corrupt", "said": "malformed page 7"}\n')
+        return Reply(204)
+
+    shop.world.has_snapshot(FILES)
+    shop.world.docker.answers[f"POST /containers/{TRIAL}/stop"] = ruined
+    failure = failing(shop, drilled=True)
+    assert failure.code == 22
+    assert "malformed page 7" in failure.why
+
+
+def test_a_drill_that_finds_the_filled_database_unsound_does(shop: Shop) -> None:
+    shop.world.has_snapshot(FILES)
+    (shop.world.here / "facts").write_text('{"refused": "corrupt", "said": "malformed page 7"}\n')
+    failure = failing(shop, drilled=True)
+    assert failure.code == 22
+    assert "malformed page 7" in failure.why

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,3 +48,30 @@ def test_a_command_that_fails_is_no_measurement(checkout: Path, inv: Programs) -
     with pytest.raises(Refused, match="deploy` failed") as refusal:
         bench.deploy(checkout, rounds=1)
     assert refusal.value.why == "error: no engine"
+
+
+@pytest.fixture
+def tests(checkout: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """Give a Python that measures instead of running tests, in an environment that has all of them."""
+    monkeypatch.setattr(sys, "executable", str(programs.directory / "python"))
+    monkeypatch.setattr(sys, "prefix", str(programs.directory))
+    for place in (checkout, programs.directory):
+        (place / "requirements-dev.txt").write_text("pytest==1\n")
+    return programs
+
+
+@pytest.mark.parametrize(("full", "more"), [(False, []), (True, ["--full"])])
+def test_what_visitors_saw_of_updates_is_printed(
+    full: bool, more: list[str], checkout: Path, tests: Programs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tests.add("python", 'printf "| 1 | good |" >"$5"')
+    bench.update(checkout, full=full)
+    assert capsys.readouterr().out == "| 1 | good |\n"
+    (call,) = tests.calls("python")
+    assert [*call[:4], *call[5:]] == ["-m", "pytest", bench.UNDER_LOAD, "--table", *more]
+
+
+def test_an_update_that_breaks_a_promise_is_no_good_measurement(checkout: Path, tests: Programs) -> None:
+    tests.add("python", code=1)
+    with pytest.raises(Refused, match="did not keep what is promised"):
+        bench.update(checkout, full=False)

@@ -51,8 +51,11 @@ class Engine:
             return found
         return Reply(200, json.dumps(found), {"Content-Type": "application/json"})
 
-    def has_image(self, name: str, *, id_: str = "sha256:1", labels: dict[str, str] | None = None) -> None:
-        self.answers[f"GET /images/{name}/json"] = {"Id": id_, "Size": 1000, "Config": {"Labels": labels}}
+    def has_image(
+        self, name: str, *, id_: str = "sha256:1", labels: dict[str, str] | None = None, user: str = ""
+    ) -> None:
+        config = {"Labels": labels, "User": user}
+        self.answers[f"GET /images/{name}/json"] = {"Id": id_, "Size": 1000, "Config": config}
 
     def has_containers(self, *inspected: dict[str, Any]) -> None:
         self.answers["GET /containers/json"] = [listed(attrs) for attrs in inspected]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(errors.__file__).resolve().parents[1]
 HOLE = "…"
 WARNING = "warning"
-FAILURES: list[type[errors.Failure]] = [*errors.Failure.__subclasses__(), errors.Newer]
+FAILURES: list[type[errors.Failure]] = [*errors.Failure.__subclasses__(), errors.Newer, errors.Unfit]
 KINDS = {kind.__name__: str(kind.exit_code) for kind in FAILURES}
 INVALID = KINDS["Invalid"]
 LEVELS = {"ERROR": INVALID, "WARNING": WARNING}

@@ -23,14 +23,22 @@ OLD = "shop:20260101T000000Z-000000000000"
 # What Compose makes of a file it may tell itself: that needs no engine.
 # `up` makes an image the live one, `create --scale` a container beside it; `build` says what it was given;
 # what runs beside the site tells `facts`, or those of its volume, and the probe of a container tells `probe`.
+# A container does not run as often as `never-runs-SERVICE` has lines; that of a trial then stays.
 DOCKER = """
 case " $* " in
-" compose run "*) case "$7:$#" in
-  filler:*) while IFS= read -r line; do
+" compose run "*)
+  if grep -qs '' '{here}/never-runs-'"$7"; then
+    sed -i 1d '{here}/never-runs-'"$7"
+    [ "$7" != trial ] || touch '{here}/trial'
+    cat '{here}/complaint' >&2; exit 1
+  fi
+  case "$7:$#" in
+  filler:*) echo '{{"ready": true}}'; while IFS= read -r line; do
       printf '%s\\n' "$line" >>'{here}/filled'; [ "$line" != '{{"end": true}}' ] || break
     done; cat '{here}/facts' ;;
   reader:12) cat "{here}/facts-$DB_VOLUME" 2>/dev/null || cat '{here}/facts' ;;
-  reader:*) head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
+  reader:*) [ "${{12}}" != put-back ] && [ "${{12}}" != drop ] || {{ cat '{here}/keep'; exit; }}
+    head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
   trial:*) cat '{here}/trial-breaks' >&2 2>/dev/null && exit 125; touch '{here}/trial' ;;
   esac ;;
 " exec "*) cat '{here}/probe' || exit 1 ;;
@@ -50,6 +58,10 @@ esac
 FACTS = (
     '{"facts": {"user_version": 0, "migrations": ["20260101_000000"], "foreign_key_violations": {}, '
     '"rows": {"payload_migrations": 1, "posts": 3}}}\n'
+)
+NEVER_RAN = (
+    "Error response from daemon: failed to create task for container: failed to create shim task: "
+    "OCI runtime create failed: runc create failed: read init-p: connection reset by peer: unknown"
 )
 ANSWERS = '{"first": 0.4, "answers": [200]}\n'
 TRIAL = "trial0ff27c883dfb"
@@ -121,6 +133,11 @@ class World:
         parts = [_line(head) + content for head, content in zip(heads, files.values(), strict=True)]
         stream = _line({"sizes": sizes}), _line({"facts": facts}), *parts, _line({"end": end})
         (self.here / "snapshot").write_bytes(b"".join(stream))
+
+    def never_runs(self, service: str, *, times: int = 1) -> None:
+        """Let the engine fail to start the next containers of a service."""
+        (self.here / f"never-runs-{service}").write_text("\n" * times)
+        (self.here / "complaint").write_text(f"{NEVER_RAN}\nError: failed to start containers: 349eed97\n")
 
     def containers(self) -> list[dict[str, Any]]:
         """Return what `docker ps --all` lists."""
