@@ -55,6 +55,7 @@ def prepared(
             database=place.database,
         )
         _remove_what_was_made_late(client, site, old)
+        _beside(client, site, old, count=0)
         start.perform(
             site,
             compose.create_beside(2 if old else 1),
@@ -63,7 +64,7 @@ def prepared(
             overrides={"APP_IMAGE": place.image},
             secrets=env,
         )
-        new = _made(client, site, old)
+        (new,) = _beside(client, site, old, count=1)
         operation.telling(new=new.id)
         containers.comes_back(client, new, "no")
         if old and new.made_of == old.made_of:
@@ -80,15 +81,16 @@ def _remove_what_was_made_late(client: DockerClient, site: Settings, old: Contai
             containers.remove(client, stray)
 
 
-def _made(client: DockerClient, site: Settings, old: Container | None) -> Container:
+def _beside(client: DockerClient, site: Settings, old: Container | None, *, count: int) -> list[Container]:
+    """Return the application's containers but the old one; where they are not ``count`` it is :class:`Refused`."""
     found = [each for each in _apps(client, site) if not old or each.id != old.id]
-    if len(found) != 1:
+    if len(found) != count:
         raise Refused(
             "the new container could not be made",
-            why=f"{len(found)} containers of the application are beside the one that runs",
+            why=f"beside the old one the application should have {count}, and has {len(found)}",
             fix="look at `docker compose ps --all`; `docker compose up --detach` leaves one of them",
         )
-    return found[0]
+    return found
 
 
 def _apps(client: DockerClient, site: Settings) -> list[Container]:

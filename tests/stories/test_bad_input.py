@@ -193,6 +193,22 @@ def test_a_second_writer_is_refused(site: Site, sibling: Callable[..., Site]) ->
     assert other.container("app") == ""
 
 
+def test_an_application_with_two_containers_is_not_updated(site: Site, image: str) -> None:
+    only = site.container("app")
+    site.compose("up", "--detach", "--no-build", "--no-recreate", "--scale", "app=2", "app")
+    site.build_on(image, "LABEL another=release")
+    before = site.state()
+    try:
+        refused(
+            site, 11, "the new container could not be made", "`docker compose up --detach` leaves one of them"
+        )
+        assert site.state() == before
+    finally:
+        site.build_on(image)
+        site.compose("up", "--detach", "--no-build")
+    assert site.container("app") == only
+
+
 def test_a_site_that_is_renamed_while_it_is_down_never_begins_empty(
     sibling: Callable[..., Site], image: str
 ) -> None:
