@@ -82,7 +82,7 @@ def _remove_what_was_made_late(client: DockerClient, site: Settings, old: Contai
 
 
 def _beside(client: DockerClient, site: Settings, old: Container | None, *, count: int) -> list[Container]:
-    """Return the application's containers but the old one; where they are not ``count`` it is :class:`Refused`."""
+    """Return the containers of the application but the old one; other than ``count`` are :class:`Refused`."""
     found = [each for each in _apps(client, site) if not old or each.id != old.id]
     if len(found) != count:
         raise Refused(
