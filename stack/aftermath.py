@@ -35,9 +35,12 @@ def completed(client: DockerClient, site: Settings, entry: Entry) -> None:
     containers.comes_back(client, new, "always")
     containers.start(client, new)  # after a crash; one that runs stays as it is
     _named(site, entry.facts["to_image"])
-    data.remember(settings.load(site.root), new.env)
-    kept.saved(site, entry)
     hold.unpin(site)
+    try:
+        data.remember(settings.load(site.root), new.env)
+        kept.saved(site, entry)
+    except (OSError, ValueError) as trouble:  # notes; what visitors get does not depend on them
+        console.progress(f"  nothing is kept of this release: {trouble}")
 
 
 def settled(client: DockerClient, site: Settings, entry: Entry) -> bool:
@@ -60,7 +63,7 @@ def _led_on(client: DockerClient, site: Settings, entry: Entry) -> bool:
 
 def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
     for new in _all(client, site):
-        if new.id == entry.facts.get("new") or new.state == "created":
+        if new.id != entry.facts["old"] and (new.id == entry.facts.get("new") or new.state == "created"):
             containers.remove(client, new)
     if entry.serving is None:
         return False
@@ -68,10 +71,11 @@ def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
     with console.step(f"Back to {releases.of_image(image)}" if entry.serving else "Back"):
         old = next(iter(_all(client, site, entry.facts["old"])), None)
         damaged = "unproven" in entry.facts and "proven" not in entry.facts
-        if old and old.running and (damaged or _runs_since_before(old, entry)):
-            containers.stop(client, old)  # a stop that was begun goes on by itself
         if damaged:
+            _all_stopped(client, site)
             _put_back(site, entry)
+        elif old and old.running and _runs_since_before(old, entry):
+            containers.stop(client, old)  # a stop that was begun goes on by itself
         if "reverted" in entry.facts:
             _named(site, image)
             kept.forgotten(site, entry.id)
@@ -81,6 +85,13 @@ def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
                 containers.start(client, old)
         hold.unpin(site)
     return bool(old and entry.serving)
+
+
+def _all_stopped(client: DockerClient, site: Settings) -> None:
+    """Stop whatever has the database open, also what somebody has started by hand since."""
+    for each in _all(client, site):
+        if each.running:
+            containers.stop(client, each)
 
 
 def _runs_since_before(old: Container, entry: Entry) -> bool:

@@ -6,7 +6,7 @@ What was begun and does not come to its end is ended by :mod:`stack.aftermath`, 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from stack.volumes import Place
 
+UP = ("running", "restarting")
 STOPPING = 5  # seconds an application gets to end by itself, with no request under way
 
 
@@ -112,7 +113,7 @@ def perform(
         began = time.monotonic()
         if lease:
             _drain(operation, lease, budget)
-        operation.touching(serving=bool(change.old and change.old.running))
+        operation.touching(serving=bool(change.old and change.old.state in UP))
         _stop(client, operation, change)
         with operation.step("Keep its database") as step:
             volumes.say(keeper, b"\n")
@@ -195,10 +196,11 @@ def reverted(client: DockerClient, operation: Operation, change: Change, why: st
 
     Nothing that was written since is lost: no migration ran, and the database stays.
     """
+    operation.telling(reverted=operation.id)
     with ExitStack() as held:
-        if lease := _held(client, held, operation.site):
-            lease.drained(STOPPING)
-        operation.telling(reverted=operation.id)
+        with suppress(Refused):  # a gate that is the trouble itself
+            if lease := _held(client, held, operation.site):
+                lease.drained(STOPPING)
         containers.comes_back(client, change.new, "no")
         containers.stop(client, change.new, within=STOPPING)
     return Refused(

@@ -93,7 +93,7 @@ def test_every_request_that_fails_is_counted_with_its_door_and_the_rate_is_kept(
     site: Site, editor: Editor, opened: Doors, tmp_path: Path
 ) -> None:
     with visitors.coming(opened, editor, tmp_path / "failing", gets=20, posts=5) as coming:
-        time.sleep(1)
+        time.sleep(6)
         site.compose("stop", "--timeout", "1", "app")
         stopped = time.monotonic()
         time.sleep(5)  # longer than the gate holds here

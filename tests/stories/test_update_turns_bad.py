@@ -42,8 +42,8 @@ WHY = {
     NEVER_HEALTHY_LIVE: "its health route answers 500",
     TURNS_BAD: "through the gate, its health route answers 500",
     TURNS_BAD_MIGRATED: "through the gate, its health route answers 500",
-    EXITS_LATER: "it ended by itself, with code 3",
-    EXITS_LATER_MIGRATED: "it ended by itself, with code 3",
+    EXITS_LATER: "it ended by itself, ",  # with its code, or it was started again already
+    EXITS_LATER_MIGRATED: "it ended by itself, ",
 }
 
 
