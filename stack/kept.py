@@ -40,6 +40,7 @@ def saved(site: Settings, entry: Entry) -> None:
     told = {"id": entry.id, "began": entry.began, **entry.facts}
     atomic.replace(place / "release.json", json.dumps(told, indent=2) + "\n", mode=0o600)
     if (written := part(site, entry.id)).exists():
+        ownership.hand_over(written)
         written.replace(place / ARCHIVE)
 
 

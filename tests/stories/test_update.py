@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stack import journal, settings
-from tests.support import repository, visitor
+from tests.support import readme, repository, visitor
 from tests.support.repository import git
+from tests.support.site import CHECKOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,20 +96,32 @@ def test_a_new_commit_reaches_the_visitors_and_no_data_is_lost(site: Site, upstr
 
 def test_with_nothing_new_nothing_is_touched_and_it_takes_less_than_two_seconds(site: Site) -> None:
     updated(site)
-    before, began = untouched(site), time.monotonic()
-    done = updated(site)
-    assert time.monotonic() - began < SECONDS
-    assert "nothing new" in done.stderr
+    before, took = untouched(site), []
+    for _ in range(3):  # the quickest counts: other things run on this machine
+        began = time.monotonic()
+        done = updated(site)
+        took.append(time.monotonic() - began)
+        assert "nothing new" in done.stderr
+    assert min(took) < SECONDS
     assert untouched(site) == before
 
 
+def test_whoever_follows_the_document_updates_and_resumes(site: Site, upstream: Repository) -> None:
+    upstream.publish({SHOWN: "as it is written\n"})
+    blocks = readme.runnable("site", (CHECKOUT / "docs" / "updates.md").read_text())
+    said = [site.run("bash", "-ec", block) for block in blocks]
+    assert [done.returncode for done in said] == [0, 0, 0], [done.stderr for done in said]
+    assert site.get(WHERE).text == "as it is written\n"
+    assert "nothing is unfinished" in said[-1].stderr
+
+
 def test_what_was_brought_in_and_failed_then_is_tried_again(site: Site, upstream: Repository) -> None:
-    whole = (upstream.author / "Dockerfile").read_text()
+    whole, shown = (upstream.author / "Dockerfile").read_text(), site.get(WHERE).text
     upstream.publish({"Dockerfile": whole + "RUN false\n", SHOWN: "three\n"})
     assert site.run("./update.sh").returncode == 11
     again = site.run("./update.sh")
     assert ("nothing new" in again.stderr, again.returncode) == (True, 11), again.stderr
-    assert site.get(WHERE).text == "two\n"
+    assert site.get(WHERE).text == shown
     upstream.publish({"Dockerfile": whole})
     updated(site)
     assert site.get(WHERE).text == "three\n"
@@ -117,8 +130,9 @@ def test_what_was_brought_in_and_failed_then_is_tried_again(site: Site, upstream
 def test_the_code_that_deploys_is_the_new_one(site: Site, upstream: Repository) -> None:
     deploy = "stack/operations/deploy.py"
     text = (upstream.author / deploy).read_text()
-    said = '    console.progress("said by the new code")\n    site = settings.load(root)\n'
-    upstream.publish({deploy: text.replace("    site = settings.load(root)\n", said, 1)})
+    said = '    console.progress("said by the new code")\n    if provision_first:\n'
+    assert "    if provision_first:\n" in text
+    upstream.publish({deploy: text.replace("    if provision_first:\n", said, 1)})
     assert "said by the new code" in updated(site).stderr
     upstream.publish({deploy: text})
     assert "said by the new code" not in updated(site).stderr
