@@ -9,7 +9,7 @@ import pytest
 
 from stack.engine.containers import PROJECT
 from stack.versions import COMPOSE_MINIMUM, ENGINE_MINIMUM, at_least
-from tests.support import contents, datacentre, readme, visitor
+from tests.support import contents, datacentre, readme, scribe, visitor
 from tests.support.site import copy_of_checkout
 from tests.support.vps import ENGINE_DATA
 
@@ -33,10 +33,18 @@ ENV RELEASE=$RELEASE
 LABEL inputs="$INPUTS"' > Dockerfile
 git -c user.name=test -c user.email=test@example.com commit --quiet --all --message=Quick
 git push --quiet"""
-VISITS = """for _ in $(seq 80); do
-curl --silent --output /dev/null --write-out '%{http_code}\\n' --max-time 30 127.0.0.1:3000/api/health
+SHORT = "printf 'TRIAL_SECONDS=1\\nWATCH_SECONDS=1\\n' >> .env"
+VISITED = """rm -f /tmp/done
+trap 'touch /tmp/done' EXIT
+(until [ -e /tmp/done ]; do
+curl -s -o /dev/null --write-out '%{{http_code}}\\n' --max-time 60 127.0.0.1:3000/api/health || true
 sleep 0.1
-done"""
+done) > /tmp/visits &
+{command}
+touch /tmp/done
+wait
+sort -u /tmp/visits"""
+NEW_SETTINGS = "echo APP_MEMORY={memory} >> .env\n./deploy.sh"
 INSTALLED = "dpkg-query --show"
 FILES = (
     "find . -path ./.venv -prune -o -type f ! -path './.git/*' ! -name .venv.lock ! -name '*.pyc' -print0"
@@ -70,7 +78,7 @@ def followed(rent: Callable[[System], Vps]) -> Followed:
         editor.publish("Written on a VPS")
         file = editor.upload("red.png", picture)
     _type(vps, down_and_up + backup, where)
-    vps.says("echo TRIAL_SECONDS=1 >> .env", directory=where)
+    vps.says(SHORT, directory=where)
     return Followed(vps, "Written on a VPS", file, picture)
 
 
@@ -89,7 +97,7 @@ def ann(shop: Vps) -> Iterator[str]:
     """Make an ordinary user with a clone of her own, set up for what root's site was built of."""
     shop.add_user("ann")
     shop.says(CLONE, user="ann")
-    values = "COMPOSE_PROJECT_NAME=ann\nHOST_PORT=3001\nPROXY_NETWORK=ann\nTRIAL_SECONDS=1"
+    values = "COMPOSE_PROJECT_NAME=ann\nHOST_PORT=3001\nPROXY_NETWORK=ann"
     shop.says(f"printf '{values}\n' | cat {SHOP}/.env - | sed /_VOLUME=/d > /home/ann/shop/.env")
     shop.says(f"install -o ann -m 600 {SHOP}/.env.production /home/ann/shop")
     yield "ann"
@@ -175,13 +183,7 @@ def test_an_archive_is_read_by_hand_with_tar_python_and_sha256sum(followed: Foll
 
 
 def test_a_deploy_of_new_settings_fails_no_visitor_and_keeps_the_gate(followed: Followed) -> None:
-    """With this Debian's Compose: an older one also replaces what depends on the application."""
-    vps, gate = followed.vps, "docker compose ps --quiet gate"
-    before = vps.says(gate, directory=SHOP)
-    deploy = "echo APP_MEMORY=700m >> .env\n./deploy.sh\nwait\nsort -u /tmp/visits"
-    told = vps.says(f"{VISITS} > /tmp/visits &\n{deploy}", directory=SHOP)
-    assert told.splitlines()[1:] == ["200"]
-    assert vps.says(gate, directory=SHOP) == before
+    _assert_updated_unnoticed(followed.vps, "700m")
 
 
 def test_an_engine_that_is_stopped_is_named_and_brings_the_site_back_by_itself(shop: Vps) -> None:
@@ -206,6 +208,10 @@ def test_a_user_in_group_docker_deploys_backs_up_restores_and_stops_without_root
     assert deployed.returncode == 0, deployed.stderr
     assert "nothing: no build" in deployed.stderr
     shop.says("curl --fail --silent http://127.0.0.1:3001/api/health")
+    updated = shop.run(NEW_SETTINGS.format(memory="690m"), user=ann, directory="shop")
+    assert updated.returncode == 0, updated.stderr
+    assert "Start the new release" in updated.stderr
+    shop.says("curl --fail --silent http://127.0.0.1:3001/api/health")
     backed_up = shop.run("./backup.sh --drill", user=ann, directory="shop")
     assert backed_up.returncode == 0, backed_up.stderr
     archive = backed_up.stdout.strip()
@@ -228,22 +234,30 @@ def test_with_300_mb_of_disk_one_error_says_how_much_is_free_and_nothing_is_made
     assert small_disk.says(FILES, directory=SHOP) == before
 
 
-@pytest.mark.parametrize("step", ["Fill new volumes", "Health, from inside"])
-def test_an_engine_that_stops_in_the_middle_of_a_restore_leaves_what_resume_makes_good(
-    step: str, followed: Followed
+@pytest.mark.parametrize(
+    ("command", "step"),
+    [
+        ("./restore.sh --yes", "Fill new volumes"),
+        ("./restore.sh --yes", "Health, from inside"),
+        (NEW_SETTINGS.format(memory="680m"), "Start the new release"),
+    ],
+    ids=["restore, before the hold", "restore, in the hold", "update, in the hold"],
+)
+def test_an_engine_that_stops_in_the_middle_leaves_what_resume_makes_good(
+    command: str, step: str, followed: Followed
 ) -> None:
     vps = followed.vps
-    vps.says("echo TRIAL_SECONDS=1 >>.env\n./backup.sh", directory=SHOP)
+    vps.says("./backup.sh\ncp .env aside", directory=SHOP)
     with vps.visited("shop") as site:
         visitor.editor(site, email="you@example.com").publish("Written after the backup")
         before = contents.of(site)
     volumes = vps.says("docker volume ls --quiet | sort")
-    done = vps.run(f"{_stopping_at(step)} &\n./restore.sh --yes", directory=SHOP)
+    done = vps.run(f"{_stopping_at(step)} &\n{command}", directory=SHOP)
     assert done.returncode in (11, 21), done.stderr
     assert "Traceback" not in done.stderr
     vps.start_engine()
     assert f'was broken off at "{step}"' in vps.run("bin/inv status", directory=SHOP).stderr
-    vps.says("bin/inv resume", directory=SHOP)
+    vps.says("bin/inv resume\nmv aside .env", directory=SHOP)
     _is_healthy(vps)
     with vps.visited("shop") as site:
         assert contents.of(site) == before
@@ -286,12 +300,34 @@ def test_whoever_follows_the_document_moves_the_site_to_another_server(
     getting_ready, moving = readme.runnable("new_server", section)
     where = _type(new_server, getting_ready, ".")
     assert where == SHOP
-    new_server.says("echo TRIAL_SECONDS=1 >> .env", directory=where)
+    new_server.says(SHORT, directory=where)
     for block in readme.runnable("old_server", section):
         _type(there, block, SHOP)
     _type(new_server, moving, where)
     assert _contents(new_server) == before
     there.says("./deploy.sh", directory=SHOP)  # the way back
+
+
+def test_a_deploy_fails_no_visitor_on_the_older_debian_either(new_server: Vps) -> None:
+    _assert_updated_unnoticed(new_server, "700m")
+
+
+def _assert_updated_unnoticed(vps: Vps, memory: str) -> None:
+    """Deploy another limit while somebody reads and somebody writes: none of both fails, nothing is lost."""
+    gate = "docker compose ps --quiet gate"
+    before = vps.says(gate, directory=SHOP)
+    command = VISITED.format(command=NEW_SETTINGS.format(memory=memory))
+    with vps.visited("shop") as site:
+        with scribe.writing(visitor.editor(site, email="you@example.com")) as written:
+            told = vps.says(command, directory=SHOP)
+        titles = [*contents.of(site).posts.values()]
+    assert told.splitlines()[1:] == ["200"]
+    assert written.failed == []
+    assert written.acknowledged
+    assert [title for title in written.acknowledged if titles.count(title) != 1] == []
+    limit = "docker inspect --format '{{.HostConfig.Memory}}' $(docker compose ps --quiet app)"
+    assert vps.says(limit, directory=SHOP) == f"{int(memory[:-1]) << 20}\n"
+    assert vps.says(gate, directory=SHOP) == before
 
 
 def _contents(vps: Vps) -> Contents:
