@@ -69,6 +69,11 @@ def inside_of(container: str, argv: Sequence[str]) -> Argv:
     return ["docker", "exec", container, *argv]
 
 
+def end_of(container: str) -> Argv:
+    """Wait until a container has ended."""
+    return ["docker", "wait", container]
+
+
 def remove(service: str) -> Argv:
     """Stop and remove a service's container: Compose before 2.32 would keep it on its old volumes."""
     return _compose("rm", "--stop", "--force", service)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Payload's own bookkeeping, which a start may clean up.
 HOUSEKEEPING = ("payload_locked_documents", "payload_jobs", "payload_kv", "payload_query_presets")
+LATE = 3  # seconds in which an engine notices that a container has ended
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def probe(site: Settings, container: Container, *, limit: int, steady: int) -> A
     patience = limit + steady * 6 + 30
     done = run.capture(compose.inside_of(container.id, argv), cwd=site.root, timeout=patience, looking=True)
     if not done.ok:
+        run.capture(compose.end_of(container.id), timeout=LATE, looking=True)
         return Answers(None, (), (done.err.strip().splitlines() or ["it has ended by itself"])[-1])
     told = json.loads(done.out)
     return Answers(told["first"], tuple(told["answers"]), "")

@@ -172,7 +172,7 @@ class World:
 
     def ran(self) -> list[str]:
         """Return what Compose was asked to do."""
-        calls = [call for call in self.programs.calls("docker") if call[0] != "exec"]
+        calls = [call for call in self.programs.calls("docker") if call[0] not in ("exec", "wait")]
         words = [[word for word in call if not word.startswith("-")] for call in calls]
         verbs = [call[2 if call[1] == "plain" else 1] for call in words]
         return [
