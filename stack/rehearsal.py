@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from stack import drill, fill, releases, sizes, snapshot, trial
-from stack.engine import images, objects
+from stack import drill, fill, sizes, snapshot, trial
+from stack.engine import objects
 from stack.errors import Refused
 from stack.fill import Source
-from stack.snapshot import Order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +46,8 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     """
     site = operation.site
     with operation.step("Back up the database") as step:
-        manifest = snapshot.taken(client, _order(client, operation, there, archive), step)
+        order = snapshot.ordered(client, operation, there, archive, media=False)
+        manifest = snapshot.taken(client, order, step)
         size = manifest.members[0].size
         step.say(f"{sizes.human(archive.stat().st_size)}, read back")
     scratch = drill.new_volumes(operation, replace(there, image=image))
@@ -74,20 +73,6 @@ def _not_pushed(facts: Facts) -> None:
             why="payload_migrations has a row with batch -1, about which Payload asks when it starts",
             fix="docs/troubleshooting.md says how to take it out; then run this again",
         )
-
-
-def _order(client: DockerClient, operation: Operation, there: Place, archive: Path) -> Order:
-    image = images.find(client, there.image)
-    return Order(
-        site=operation.site,
-        place=there,
-        path=archive,
-        id=operation.id,
-        release=releases.of_image(there.image),
-        image_id=image.id if image else "",
-        created=datetime.now(timezone.utc),
-        media=False,
-    )
 
 
 def _migrations(told: Trial) -> str:

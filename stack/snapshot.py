@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from stack import archive, console, hold, volumes
-from stack.engine import containers
+from stack import archive, console, hold, releases, volumes
+from stack.engine import containers, images
 from stack.errors import Refused, Rejected, Untrusted
 from stack.host import disk
 from stack.host.disk import Need
@@ -16,7 +17,6 @@ from stack.meter import Meter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
     from pathlib import Path
 
     from docker import DockerClient
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stack.archive import Writer
     from stack.console import Step
     from stack.manifest import Member
+    from stack.operation import Operation
     from stack.run import Streams
     from stack.settings import Settings
     from stack.volumes import Facts, Place
@@ -44,6 +45,21 @@ class Order:
     image_id: str
     created: datetime
     media: bool
+
+
+def ordered(client: DockerClient, operation: Operation, place: Place, path: Path, *, media: bool) -> Order:
+    """Return what an operation archives now."""
+    image = images.find(client, place.image)
+    return Order(
+        site=operation.site,
+        place=place,
+        path=path,
+        id=operation.id,
+        release=releases.of_image(place.image),
+        image_id=image.id if image else "",
+        created=datetime.now(timezone.utc),
+        media=media,
+    )
 
 
 class _Again(Exception):  # noqa: N818 - not a failure yet

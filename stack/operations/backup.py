@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from stack import (
@@ -13,15 +12,12 @@ from stack import (
     live,
     operation,
     preflight,
-    releases,
     settings,
     sizes,
     snapshot,
 )
 from stack.engine import client as engine
-from stack.engine import images
 from stack.manifest import shown
-from stack.snapshot import Order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,17 +50,7 @@ def backup(root: Path, *, db_only: bool, output: str, drilled: bool, as_json: bo
 
 
 def _taken(client: DockerClient, backing_up: Operation, place: Place, part: Path, *, media: bool) -> Manifest:
-    image = images.find(client, place.image)
-    order = Order(
-        site=backing_up.site,
-        place=place,
-        path=part,
-        id=backing_up.id,
-        release=releases.of_image(place.image),
-        image_id=image.id if image else "",
-        created=datetime.now(timezone.utc),
-        media=media,
-    )
+    order = snapshot.ordered(client, backing_up, place, part, media=media)
     with backing_up.step("Database and media" if media else "Database") as step:
         manifest = snapshot.taken(client, order, step)
         step.say(f"{sizes.human(part.stat().st_size)}, {len(manifest.members)} file(s), read back")
