@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from stack import journal, settings
+from stack import hold, journal, settings
 from tests.support import doors, visitor
 from tests.support.variants import GOOD, check_out
 
@@ -121,6 +121,7 @@ def test_slow_requests_a_stream_and_large_uploads_survive_an_update(
         headers = {**editor.headers, "Content-Type": kind}
         published = pool.submit(uploaded, opened["traefik"], "/api/media", body, **headers)
         held = reached(site, HOLD)
+        time.sleep(hold.PROBES)  # until the gate has seen it: whoever comes sooner is answered by the old one
         late = pool.submit(site.get, "/api/health", timeout=PATIENCE)
         out, told = deploy.communicate(timeout=PATIENCE)
         assert deploy.returncode == 0, told
