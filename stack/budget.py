@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stack.errors import Refused
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from stack.rehearsal import Rehearsal
 
-DISK = 100 << 20  # bytes a second, which the disk of a small server writes
-MARGIN = 8.0  # seconds for the way back: to stop one container and to start another
+STOP = 5  # seconds an application gets to end by itself, with no request under way
+BACK = 8.0  # seconds for the way back: to stop one container and to start another
 SLOWER = 2.0  # times; a server that serves visitors as well
 PATIENCE = 25.0  # seconds for requests that are under way
 LEAST = 5.0  # of these
@@ -23,30 +23,30 @@ LEAST = 5.0  # of these
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds of one hold: ``limit`` in all; ``drain`` for requests under way, ``back`` for the way back."""
+    """Seconds of one hold: ``limit`` in all, of these ``drain`` for requests under way."""
 
     limit: float
     drain: float
-    back: float
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False, compare=False)
 
-    def begun(self) -> Callable[[], float]:
+    def begun(self, clock: Callable[[], float] = time.monotonic) -> Callable[[], float]:
         """Start the clock; what is returned tells the seconds that a release has left to become healthy."""
-        end = self.clock() + self.limit - self.back
-        return lambda: max(1.0, end - self.clock())
+        end = clock() + self.limit - BACK
+        return lambda: max(1.0, end - clock())
 
 
 def of(limit: int, rehearsal: Rehearsal) -> Budget:
-    """Share ``limit`` out by what the rehearsal took; a release that does not fit is :class:`Refused`."""
-    copying = rehearsal.size / DISK
+    """Share ``limit`` out by what the rehearsal took; a release that does not fit is :class:`Refused`.
+
+    The copy is taken to last as long as the scratch volume's filling did, which does more.
+    """
     start = rehearsal.trial.first * SLOWER
-    drain = min(PATIENCE, limit - copying - start - MARGIN)
+    drain = min(PATIENCE, limit - STOP - rehearsal.filling - start - BACK)
     if drain < LEAST:
         needed = math.ceil(limit - drain + LEAST)  # rounded down it would be refused again
         raise Refused(
             f"visitors would wait too long: up to {needed} s",
             why=f"the release answered after {rehearsal.trial.first:.1f} s in the trial, "
-            f"its database has {rehearsal.size >> 20} MiB; they wait {limit} s at most",
+            f"a copy of the database took {rehearsal.filling:.1f} s; they wait {limit} s at most",
             fix=f"HOLD_BUDGET={needed} in .env, and HOLD_LIMIT and the proxies' time-outs above it",
         )
-    return Budget(limit, drain, MARGIN)
+    return Budget(limit, drain)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import atomic, envfile
+from stack import atomic, envfile, volumes
 from stack.engine import containers, objects
 from stack.errors import Refused
+from stack.volumes import Unsound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from stack.engine.containers import Neighbour
     from stack.settings import Settings
+    from stack.volumes import Place
 
 DATABASE, NAME = "DATABASE_URI", "COMPOSE_PROJECT_NAME"
 
@@ -84,6 +86,15 @@ def place(client: DockerClient, site: Settings) -> str:
     """Say which volume holds the database, and whether it is a new one."""
     known = objects.volume_exists(client, site.db_volume)
     return f"volume {site.db_volume}" + ("" if known else ", new and empty")
+
+
+def is_to_begin(site: Settings, place: Place) -> bool:
+    """Tell whether no database is there yet: on volumes that somebody made to begin with nothing."""
+    try:
+        volumes.inspect(site, place)
+    except Unsound as finding:
+        return finding.kind == "missing"
+    return False
 
 
 def left_alone(client: DockerClient, site: Settings) -> list[str]:

@@ -6,15 +6,13 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from stack import atomic, console, errors, ownership, volumes
-from stack.errors import Failure
+from stack import atomic, console, errors, ownership
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from stack.journal import Entry
     from stack.settings import Settings
-    from stack.volumes import Place
 
 RELEASES = 3
 FILES = ("docker-compose.yml", "docker-compose.override.yml", ".env", ".env.production")
@@ -46,26 +44,30 @@ def saved(site: Settings, entry: Entry) -> None:
 
 def forgotten(site: Settings, identity: str) -> None:
     """Remove what is kept of a release that did not stay."""
-    shutil.rmtree(_all(site) / identity, ignore_errors=True)
+    _removed([_all(site) / identity])
 
 
-def pruned(site: Settings, place: Place) -> None:
+def pruned(site: Settings) -> None:
     """Remove what is kept of all but the last releases; where that cannot be, the next update does it."""
+    _removed(_found(site)[:-RELEASES])
+
+
+def _removed(directories: list[Path]) -> None:
     try:
-        _pruned(site, place)
-    except (Failure, OSError) as trouble:
+        for each in directories:
+            if each.exists():
+                shutil.rmtree(each)
+    except OSError as trouble:
         console.progress(f"  what is kept of old releases is still there: {errors.of(trouble).why}")
 
 
-def _pruned(site: Settings, place: Place) -> None:
-    found = sorted(each for each in _all(site).iterdir() if each.is_dir())
-    if len(found) <= RELEASES:
-        return
-    for old in found[:-RELEASES]:
-        shutil.rmtree(old)
-    stay = [each.name for each in found[-RELEASES:]]
-    with volumes.running(site, place, "reader", "keep", "drop", "", place.database, *stay) as process:
-        volumes.heard(process)
+def identities(site: Settings) -> list[str]:
+    """Return the updates of which something stays when another one has come to its end."""
+    return [each.name for each in _found(site)[1 - RELEASES :]]
+
+
+def _found(site: Settings) -> list[Path]:
+    return sorted(each for each in _all(site).iterdir() if each.is_dir())
 
 
 def _all(site: Settings) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """How a release started on a copy of the data: ``size`` is the database's, in bytes."""
+    """How a release started on a copy of the data, and the seconds that ``filling`` a volume with it took."""
 
     trial: Trial
-    size: int
+    filling: float
     migrated: bool
 
 
@@ -48,11 +49,12 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     with operation.step("Back up the database") as step:
         order = snapshot.ordered(client, operation, there, archive, media=False)
         manifest = snapshot.taken(client, order, step)
-        size = manifest.members[0].size
         step.say(f"{sizes.human(archive.stat().st_size)}, read back")
     scratch = drill.new_volumes(operation, replace(there, image=image))
+    began = time.monotonic()
     with operation.step("Fill a scratch volume") as step:
         before = fill.filled(client, site, scratch, Source(archive, manifest), step)
+    filling = time.monotonic() - began
     assert before is not None  # noqa: S101 - a database was wanted
     _not_pushed(before)
     with operation.step("Trial") as step:
@@ -62,7 +64,7 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     for volume in (scratch.db_volume, scratch.media_volume):  # room for the copy that follows
         objects.remove_volume(client, volume)
     other_tables = told.facts.rows.keys() != before.rows.keys()
-    return Rehearsal(told, size, migrated=other_tables or bool(told.migrations))
+    return Rehearsal(told, filling, migrated=other_tables or bool(told.migrations))
 
 
 def _not_pushed(facts: Facts) -> None:

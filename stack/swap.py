@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import aftermath, compose, gate, hold, releases, signals, sizes, start, trial, volumes
+from stack import aftermath, compose, gate, hold, kept, releases, signals, sizes, start, trial, volumes
+from stack.budget import STOP
 from stack.engine import containers
 from stack.errors import Broken, Refused
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from stack.volumes import Place
 
 UP = ("running", "restarting")
-STOPPING = 5  # seconds an application gets to end by itself, with no request under way
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,8 @@ def perform(
 @contextmanager
 def _keeper(operation: Operation, change: Change) -> Iterator[Streams]:
     """Have the container that copies ready before anybody waits."""
-    arguments = ("keep", operation.id, change.place.database)
+    stay = kept.identities(operation.site)
+    arguments = ("keep", operation.id, change.place.database, *stay)
     with volumes.running(operation.site, change.place, "reader", "keep", *arguments) as process:
         volumes.heard(process)
         yield process
@@ -162,7 +163,7 @@ def _drain(operation: Operation, lease: Lease, budget: Budget) -> None:
 def _stop(client: DockerClient, operation: Operation, change: Change) -> None:
     if change.old:
         with operation.step("Stop the old release"):
-            containers.stop(client, change.old, within=STOPPING)
+            containers.stop(client, change.old, within=STOP)
 
 
 def _start(client: DockerClient, operation: Operation, change: Change, lease: Lease | None) -> None:
@@ -200,9 +201,9 @@ def reverted(client: DockerClient, operation: Operation, change: Change, why: st
     with ExitStack() as held:
         with suppress(Refused):  # a gate that is the trouble itself
             if lease := _held(client, held, operation.site):
-                lease.drained(STOPPING)
+                lease.drained(STOP)
         containers.comes_back(client, change.new, "no")
-        containers.stop(client, change.new, within=STOPPING)
+        containers.stop(client, change.new, within=STOP)
     return Refused(
         f"release {releases.of_image(change.place.image)} turned bad after its start",
         why=why,

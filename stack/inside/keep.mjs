@@ -1,9 +1,9 @@
 // VERB ID DATABASE [ID...] : a copy of the stopped database beside it, for the way back.
 //
-//   keep      says {"ready": true}, waits for a line on stdin, then copies; {"kept": bytes}
+//   keep      drops the copies of all but the ids that follow, says {"ready": true}, waits for a line on stdin, then
+//             copies; {"kept": bytes}
 //   put-back  puts that copy in the database's place, and needs no room for it; done again, it does nothing.
 //             What was there stays until the next update, if there is room, in a directory whose name tells so
-//   drop      removes all copies but those of the ids that follow
 //
 // A stopped Payload leaves data in its write-ahead log: the files belong together.
 import path from 'node:path'
@@ -33,10 +33,11 @@ function copiedWhole(from, to) {
 }
 
 function keep() {
+  for (const name of there(all) ? fs.readdirSync(all) : [])
+    if (!ids.includes(name)) fs.rmSync(path.join(all, name), { recursive: true })
   tell({ ready: true })
   if (fs.readSync(0, Buffer.alloc(1)) === 0) throw new Refusal('cut-off')
   head(databasePath)
-  dropped((name) => name.endsWith(PUT_BACK))
   const bytes = copiedOrNothing()
   for (const directory of [mine, all, path.dirname(databasePath)]) sync(directory)
   if (journalMode(databasePath) !== 'wal')
@@ -79,14 +80,4 @@ function room() {
   return bavail * bsize
 }
 
-function dropped(unwanted) {
-  for (const name of (there(all) ? fs.readdirSync(all) : []).filter(unwanted))
-    fs.rmSync(path.join(all, name), { recursive: true, force: true })
-}
-
-function drop() {
-  dropped((name) => !ids.includes(name))
-  return 0
-}
-
-run(() => tell({ kept: { keep, 'put-back': putBack, drop }[verb]() }))
+run(() => tell({ kept: { keep, 'put-back': putBack }[verb]() }))

@@ -123,6 +123,8 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
         return False
     image = live.image(client, site) or candidate.image
     there = Place(image, live.database(candidate.env), site.db_volume, site.media_volume)
+    if old is None and data.is_to_begin(site, there):
+        return False
     change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
     if change is None:
         return False
@@ -156,7 +158,7 @@ def _let_visitors_see(client: DockerClient, deploying: Operation, change: Change
             why=f"{why}; and it has migrated the database, so that the one before may not work with it",
             fix=f"mend it, then `./deploy.sh`; the database from before is in {before}",
         )
-    kept.pruned(site, change.place)
+    kept.pruned(site)
 
 
 def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> None:

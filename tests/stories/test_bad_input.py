@@ -233,3 +233,7 @@ def test_a_site_that_is_renamed_while_it_is_down_never_begins_empty(
     site.compose("down", "--volumes")
     both = f"docker volume create {site.name}_payload-db && docker volume create {site.name}_media-uploads"
     refused(site, 11, "the site's data is gone", both)
+    assert site.run("sh", "-c", both).returncode == 0
+    site.build_on(image, "ENV CHANGED=yes")
+    site.deploy()
+    assert site.get("/api/users/init").json() == {"initialized": False}

@@ -89,15 +89,15 @@ class Data:
         return _sums(told.splitlines())
 
     @contextmanager
-    def keeping(self, verb: str, identity: str = ID, *more: str) -> Iterator[Streams]:
+    def keeping(self, verb: str, identity: str = ID, *others: str) -> Iterator[Streams]:
         site = settings.load(self.site.root)
-        arguments = (verb, identity, self.place.database, *more)
+        arguments = (verb, identity, self.place.database, *others)
         with volumes.running(site, self.place, "reader", "keep", *arguments) as process:
             assert verb != "keep" or volumes.heard(process) == {"ready": True}
             yield process
 
-    def keep(self, identity: str = ID) -> dict[str, Any]:
-        with self.keeping("keep", identity) as process:
+    def keep(self, identity: str = ID, *others: str) -> dict[str, Any]:
+        with self.keeping("keep", identity, *others) as process:
             volumes.say(process, b"\n")
             return volumes.heard(process)
 
@@ -178,6 +178,14 @@ def test_it_is_made_when_it_is_asked_for_and_not_before(data: Data) -> None:
         volumes.heard(process)
     after = data.sums()
     assert kept(after) == live(after)
+
+
+def test_copies_that_are_not_named_are_dropped_before_it_is_made(data: Data) -> None:
+    for identity, *others in (("a",), ("b", "a"), ("c", "a", "b")):
+        data.keep(identity, *others)
+    assert data.beside("ls /data/.releases").split() == ["a", "b", "c"]
+    with data.keeping("keep", ID, "b", "not there"):
+        assert data.beside("ls /data/.releases").split() == ["b"]
 
 
 def test_one_that_is_not_asked_for_is_not_made(data: Data) -> None:
@@ -283,22 +291,3 @@ def test_killed_at_any_step_and_done_again_it_is_as_if_it_was_done_once(
     assert len(killed) > 8
     assert set(killed) == {whole}, told
     assert re.findall("ended with ([0-9]+)", told) == ["137"] * len(killed) + ["0"]
-
-
-# --- drop --------------------------------------------------------------------------------------
-
-
-def test_what_is_not_named_is_dropped(data: Data) -> None:
-    for identity in ("a", "b", "c"):
-        data.keep(identity)
-    before = data.sums()
-    with data.keeping("drop", "", "b", "c", "not there") as process:
-        volumes.heard(process)
-    assert data.sums() == {name: digest for name, digest in before.items() if "/a/" not in name}
-
-
-def test_where_nothing_was_ever_kept_nothing_is_dropped(data: Data) -> None:
-    before = data.sums()
-    with data.keeping("drop", "", "b") as process:
-        volumes.heard(process)
-    assert data.sums() == before

@@ -32,19 +32,24 @@ SECONDS = 2
 
 
 @pytest.fixture(scope="module")
-def origin(sibling: Callable[..., Site], image: str) -> Iterator[tuple[Site, Repository]]:
-    """Give a site whose checkout was cloned; it is where root and others may go."""
-    place = Path(tempfile.mkdtemp(prefix="payload-stack-update-"))
-    place.chmod(0o755)
+def place() -> Iterator[Path]:
+    """Give a directory where root and others may go; it goes after the site in it."""
+    with tempfile.TemporaryDirectory(prefix="payload-stack-update-") as directory:
+        place = Path(directory)
+        place.chmod(0o755)
+        yield place
+
+
+@pytest.fixture(scope="module")
+def origin(place: Path, sibling: Callable[..., Site], image: str) -> tuple[Site, Repository]:
+    """Give a site whose checkout was cloned."""
     site = sibling("update", place)
     site.build_on(image, SHOWS)
     (site.root / SHOWN).parent.mkdir(exist_ok=True)
     (site.root / SHOWN).write_text("one\n")
     upstream = repository.of(site.root, place)
     site.deploy()
-    yield site, upstream
-    shutil.rmtree(place / "author")
-    shutil.rmtree(place / "upstream.git")
+    return site, upstream
 
 
 @pytest.fixture

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stack import archive, settings
+from stack.compression import CHUNK
 from stack.manifest import DATABASE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from stack.archive import Reader
     from tests.support.site import Site
 
 Rows = dict[str, list[tuple[object, ...]]]
@@ -70,7 +73,12 @@ def records(site: Site) -> Rows:
 def member(path: Path, name: str) -> bytes:
     """Return one member of an archive."""
     found = archive.members(path, archive.check(path), wanted=lambda each: each == name)
-    return b"".join(reader.read(member.size) for member, reader in found)
+    return b"".join(piece for _, reader in found for piece in _pieces(reader))
+
+
+def _pieces(reader: Reader) -> Iterator[bytes]:
+    while piece := reader.read(CHUNK):
+        yield piece
 
 
 def volumes(site: Site) -> set[str]:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,15 +40,18 @@ FASTER = ("force-unsafe-io", "path-exclude=/usr/share/man/*", "path-exclude=/usr
 
 @dataclass(frozen=True)
 class System:
-    """What is on a VPS the first time that its owner logs in."""
+    """What is on a VPS the first time that its owner logs in; one that ``boots`` has systemd at work."""
 
     suite: str
     packages: tuple[str, ...]
+    boots: bool = False
 
 
 FRESH = System(
-    "trixie", ("openssh-server", "python3", "ca-certificates", "curl", "sudo", "iproute2", "procps")
+    "trixie",
+    ("openssh-server", "python3", "ca-certificates", "curl", "sudo", "iproute2", "procps", "systemd-sysv"),
 )
+BOOTING = replace(FRESH, boots=True)
 OLD_ENGINE = System("bookworm", (*FRESH.packages, "python3-venv", "git", "docker.io", "iptables"))
 
 
@@ -69,7 +72,8 @@ def opened(client: DockerClient) -> Iterator[Callable[[System], Vps]]:
 
         def rent(system: System) -> Vps:
             labels = {LABEL: "vps", OWNER: me}
-            server = stack.enter_context(vps.rented(client, image(system), key, labels))
+            disk = image(replace(system, boots=False))
+            server = stack.enter_context(vps.rented(client, disk, key, labels, boots=system.boots))
             server.put(repository, REPOSITORY)
             return server
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 ENGINE_DATA = "/var/lib/docker"
 TIMEOUT = 600  # seconds for one command; provisioning and a first build take about 180
 PATIENCE = 60  # seconds until something that was started answers
-SERVE = """
-mkdir -p /run/sshd && install -d -m 700 /root/.ssh && echo "$OWNER" > /root/.ssh/authorized_keys &&
-exec /usr/sbin/sshd -D -e
-"""
+LET_IN = 'install -d -m 700 /root/.ssh && echo "$OWNER" > /root/.ssh/authorized_keys'
+SERVE = f"{LET_IN} && mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e"
+BOOT = f"{LET_IN} && exec /lib/systemd/systemd"
+CMDLINE = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"  # this machine may be old
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,12 @@ class Vps:
         self.says(f"kill {pid}")
         self.wait_for(f"! kill -0 {pid}")
 
+    def lose_power(self) -> None:
+        """End all that runs at once, and start the machine again; what is on its disks stays."""
+        self.container.kill()
+        self.container.start()
+        _until_it_lets_in(self)
+
     def wait_for(self, condition: str) -> None:
         """Try a command until it succeeds."""
         deadline = time.monotonic() + PATIENCE
@@ -135,19 +141,23 @@ class Vps:
 
 
 @contextmanager
-def rented(client: DockerClient, image: str, key: Path, labels: dict[str, str]) -> Iterator[Vps]:
+def rented(
+    client: DockerClient, image: str, key: Path, labels: dict[str, str], *, boots: bool
+) -> Iterator[Vps]:
     """Run a server of that image until it is given back."""
+    owner = key.with_suffix(".pub").read_text().strip()
     mounts = [Mount(ENGINE_DATA, None, type="volume")]  # overlay2 cannot lie on overlay2
     container = client.containers.run(
         image,
-        ["sh", "-c", SERVE],
-        environment={"OWNER": key.with_suffix(".pub").read_text().strip()},
+        ["sh", "-c", BOOT if boots else SERVE],
+        cgroupns="private",
+        environment={"OWNER": owner, "container": "docker", "SYSTEMD_PROC_CMDLINE": CMDLINE},
         hostname="vps",
-        init=True,
+        init=not boots,
         labels=labels,
         mounts=mounts,
         name=f"test-vps-{os.urandom(3).hex()}",
-        ports={"22/tcp": ("127.0.0.1", 0)},
+        ports={"22/tcp": ("127.0.0.1", free_port())},  # the same after each start
         privileged=True,
         detach=True,
     )

@@ -19,11 +19,9 @@ from stack.volumes import Facts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MIB = 1 << 20
 
-
-def rehearsed(first: float, size: int = 0) -> Rehearsal:
-    return Rehearsal(Trial(first, (), Facts(0, (), {}, {})), size, migrated=False)
+def rehearsed(first: float, filling: float = 0.0) -> Rehearsal:
+    return Rehearsal(Trial(first, (), Facts(0, (), {}, {})), filling, migrated=False)
 
 
 @pytest.fixture
@@ -33,38 +31,40 @@ def clock() -> Iterator[float]:
 
 
 @pytest.mark.parametrize(
-    ("limit", "first", "size", "drain"),
+    ("limit", "first", "filling", "drain"),
     [
-        (45, 1.0, 0, 25.0),  # as long as is any use
-        (30, 1.0, 0, 20.0),  # 2 to start, 8 for the way back
-        (30, 1.0, 1000 * MIB, 10.0),  # 10 to copy
-        (15, 1.0, 0, 5.0),
+        (45, 1.0, 0.0, 25.0),  # as long as is any use
+        (35, 1.0, 0.0, 20.0),  # 5 to stop, 2 to start, 8 for the way back
+        (35, 1.0, 10.0, 10.0),
+        (20, 1.0, 0.0, 5.0),
     ],
 )
-def test_what_copy_start_and_way_back_leave_is_for_requests_under_way(
-    limit: int, first: float, size: int, drain: float
+def test_what_stop_copy_start_and_way_back_leave_is_for_requests_under_way(
+    limit: int, first: float, filling: float, drain: float
 ) -> None:
-    assert budget.of(limit, rehearsed(first, size)) == Budget(limit, drain, back=8.0)
+    assert budget.of(limit, rehearsed(first, filling)) == Budget(limit, drain)
 
 
 def test_a_release_that_does_not_fit_is_refused_with_all_figures() -> None:
     with pytest.raises(Refused) as refusal:
-        budget.of(45, rehearsed(18.26, 300 * MIB))
+        budget.of(45, rehearsed(18.26, 3.04))
     failure = refusal.value
     assert failure.code == 11
-    assert failure.what == "visitors would wait too long: up to 53 s"  # 3 + 2 * 18.26 + 8 + 5, up
+    assert failure.what == "visitors would wait too long: up to 58 s"  # 5 + 3.04 + 2 * 18.26 + 8 + 5, up
     assert "answered after 18.3 s in the trial" in failure.why
-    assert "its database has 300 MiB; they wait 45 s at most" in failure.why
-    assert failure.fix.startswith("HOLD_BUDGET=53 in .env, and HOLD_LIMIT and the proxies' time-outs above")
+    assert "a copy of the database took 3.0 s; they wait 45 s at most" in failure.why
+    assert failure.fix.startswith("HOLD_BUDGET=58 in .env, and HOLD_LIMIT and the proxies' time-outs above")
 
 
 @given(
     limit=st.integers(1, 99),
     first=st.floats(0, 300, allow_nan=False),
-    size=st.integers(0, 50_000 * MIB),
+    filling=st.floats(0, 300, allow_nan=False),
 )
-def test_what_the_refusal_names_is_enough_and_one_less_is_not(limit: int, first: float, size: int) -> None:
-    rehearsal = rehearsed(first, size)
+def test_what_the_refusal_names_is_enough_and_one_less_is_not(
+    limit: int, first: float, filling: float
+) -> None:
+    rehearsal = rehearsed(first, filling)
     try:
         told = budget.of(limit, rehearsal)
     except Refused as refusal:
@@ -75,16 +75,16 @@ def test_what_the_refusal_names_is_enough_and_one_less_is_not(limit: int, first:
         with pytest.raises(Refused):
             budget.of(needed - 1, rehearsal)
     else:
-        spent = told.drain + size / budget.DISK + first * budget.SLOWER + told.back
+        spent = budget.STOP + told.drain + filling + first * budget.SLOWER + budget.BACK
         assert budget.LEAST <= told.drain <= budget.PATIENCE
         assert spent <= limit + 0.001
 
 
 def test_a_release_has_what_is_left_of_the_hold_but_for_the_way_back(clock: Iterator[float]) -> None:
-    left = Budget(45, drain=25, back=8, clock=lambda: next(clock)).begun()
+    left = Budget(45, drain=25).begun(lambda: next(clock))
     assert [left(), left(), left()] == [27.0, 17.0, 7.0]
 
 
 def test_where_nothing_is_left_it_is_asked_once_all_the_same(clock: Iterator[float]) -> None:
-    left = Budget(18, drain=5, back=8, clock=lambda: next(clock)).begun()
+    left = Budget(18, drain=5).begun(lambda: next(clock))
     assert [left(), left()] == [1.0, 1.0]
