@@ -153,6 +153,22 @@ def backups(_: Context, json: bool = False) -> None:
     run(ROOT, as_json=json)
 
 
+@task(help={"json": "for scripts: bytes, seconds"})
+def releases(_: Context, json: bool = False) -> None:
+    """List the releases that are here: age, size, migrations, which one is live."""
+    from stack.operations.releases import listed as run
+
+    run(ROOT, as_json=json)
+
+
+@task(help={"json": "for scripts: all of it"})
+def history(_: Context, json: bool = False) -> None:
+    """Tell what was done to this site, and how it ended."""
+    from stack.operations.releases import history as run
+
+    run(ROOT, as_json=json)
+
+
 @task(help={"file": "an archive; can stand alone at the end", "all": "every one in backups/"})
 def verify(_: Context, file: str = "", all: bool = False) -> None:  # noqa: A002 - the flag's name
     """Read the newest archive whole and compare every sum, or those that are named."""
@@ -247,7 +263,7 @@ def _bench() -> Collection:
 
 ns = Collection(
     deploy, provision, stop, restart, logs, status, health, update, backup, restore, resume,
-    test, lint,
+    releases, history, test, lint,
     bench=_bench(),
     backups=_backups(),
     env=Collection(init, check, set_value),

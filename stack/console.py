@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from stack import signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import IO, TextIO
 
@@ -58,6 +58,13 @@ def result(text: str) -> None:
 
 def result_json(value: object) -> None:
     result(json.dumps(value, indent=2, sort_keys=False))
+
+
+def result_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows with their cells below each other; the first one names the columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def progress(text: str) -> None:

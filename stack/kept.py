@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import atomic, console, errors, ownership
+from stack import atomic, console, envfile, errors, ownership
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
 RELEASES = 3
 FILES = ("docker-compose.yml", "docker-compose.override.yml", ".env", ".env.production")
 ARCHIVE = "before.tar.zst"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is known of a release that came to stay.
+
+    ``migrations`` and ``trial``, in seconds, are of the update that brought it, None where that was the first
+    deploy. ``archive`` holds the database from before it, where that is still there.
+    """
+
+    identity: str
+    image: str
+    migrations: tuple[str, ...] | None
+    trial: float | None
+    archive: Path | None
 
 
 def part(site: Settings, identity: str) -> Path:
@@ -40,6 +56,28 @@ def saved(site: Settings, entry: Entry) -> None:
     if (written := part(site, entry.id)).exists():
         ownership.hand_over(written)
         written.replace(place / ARCHIVE)
+
+
+def notes(site: Settings) -> list[Note]:
+    """Return what is known of the last releases, oldest first."""
+    return [note for place in _found(site) if (note := _note(place))]
+
+
+def _note(place: Path) -> Note | None:
+    """Read what was kept; where that was cut off, or changed by hand, it is told and left out."""
+    try:
+        told = json.loads((place / "release.json").read_text(encoding="utf-8"))
+        swapped = "to_image" in told
+        return Note(
+            told["id"],
+            envfile.read(place / ".env")["APP_IMAGE"],
+            tuple(filter(None, told.get("migrations", "").split(", "))) if swapped else None,
+            float(told["trial"]) if swapped else None,
+            file if (file := place / ARCHIVE).exists() else None,
+        )
+    except (OSError, ValueError, KeyError) as damage:
+        console.warn(f"{place} tells nothing of its release: {damage!r}")
+        return None
 
 
 def forgotten(site: Settings, identity: str) -> None:
@@ -67,7 +105,8 @@ def identities(site: Settings) -> list[str]:
 
 
 def _found(site: Settings) -> list[Path]:
-    return sorted(each for each in _all(site).iterdir() if each.is_dir())
+    place = site.state / "releases"
+    return sorted(each for each in place.iterdir() if each.is_dir()) if place.exists() else []
 
 
 def _all(site: Settings) -> Path:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
 
-if TYPE_CHECKING:
-    from datetime import datetime
+STAMP = "%Y%m%dT%H%M%SZ"
 
 
-def name(built: datetime, revision: str) -> str:
+def name(when: datetime, of: str) -> str:
     """Return ``20261122T181500Z-0123456789ab``: sorts by time, is a valid image tag."""
-    return f"{built:%Y%m%dT%H%M%SZ}-{revision}"
+    return f"{when:{STAMP}}-{of}"
+
+
+def built(release: str) -> datetime | None:
+    """Return when a release was built, in UTC; None where its name does not tell."""
+    found = re.fullmatch(r"(\d{8}T\d{6}Z)-[\w-]+", release)
+    return datetime.strptime(found[1], STAMP).replace(tzinfo=timezone.utc) if found else None
+
+
+def revision(release: str) -> str:
+    """Return what a release was built from: a commit, or that there was none; empty where it is not told."""
+    return release.partition("-")[2] if built(release) else ""
 
 
 def image(site: str, release: str) -> str:

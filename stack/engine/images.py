@@ -38,6 +38,14 @@ def find(client: DockerClient, name: str) -> Image | None:
     return Image(attrs["Id"], attrs["Size"], config.get("Labels") or {}, config.get("User") or "")
 
 
+def named(client: DockerClient, repository: str) -> dict[str, Image]:
+    """Return the local images of a repository, by their names."""
+    with translated():
+        names = [tag for image in client.images.list(repository) for tag in image.tags]
+    found = {name: find(client, name) for name in names if name.partition(":")[0] == repository}
+    return {name: image for name, image in found.items() if image}
+
+
 def keep_name(client: DockerClient, identity: str, name: str) -> None:
     """Give the image of a container its name back, where it was taken away or given to another one."""
     found = find(client, name)

@@ -24,12 +24,8 @@ def listed(root: Path, *, as_json: bool) -> None:
     if as_json:
         console.result_json(found)
     elif found:
-        rows = [("archive", "age", "size", "holds", "verified", "proven", "release"), *map(_row, found)]
-        widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-        for row in rows:
-            console.result(
-                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            )
+        head = ("archive", "age", "size", "holds", "verified", "proven", "release")
+        console.result_table([head, *map(_row, found)])
     else:
         console.progress(f"{site.root / 'backups'} has no archive of {site.site}; `./backup.sh` makes one")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -115,9 +116,14 @@ def test_whoever_follows_the_document_updates_and_resumes(site: Site, upstream: 
     upstream.publish({SHOWN: "as it is written\n"})
     blocks = readme.runnable("site", (CHECKOUT / "docs" / "updates.md").read_text())
     said = [site.run("bash", "-ec", block) for block in blocks]
-    assert [done.returncode for done in said] == [0, 0, 0], [done.stderr for done in said]
+    assert [done.returncode for done in said] == [0] * 4, [done.stderr for done in said]
     assert site.get(WHERE).text == "as it is written\n"
-    assert "nothing is unfinished" in said[-1].stderr
+    *_, resumed, listed = said
+    assert "nothing is unfinished" in resumed.stderr
+    live, previous = (re.search(rf"^(\S+) +{mark} ", listed.stdout, re.M) for mark in ("live", "previous"))
+    assert live
+    assert previous
+    assert live[1] == site.status()["release"] > previous[1]
 
 
 def test_what_was_brought_in_and_failed_then_is_tried_again(site: Site, upstream: Repository) -> None:

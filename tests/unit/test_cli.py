@@ -282,6 +282,8 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
             {"db_only": True, "output": "/mnt", "drilled": True, "as_json": True},
         ),
         (["backups", "--json"], "backups.listed", (), {"as_json": True}),
+        (["releases", "--json"], "releases.listed", (), {"as_json": True}),
+        (["history"], "releases.history", (), {"as_json": False}),
         (["resume"], "resume.resume", (), {}),
         (["bench", "--rounds", "3"], "bench.deploy", (), {"rounds": 3}),
         (["bench.update", "--full"], "bench.update", (), {"full": True}),

@@ -23,6 +23,16 @@ def test_a_release_says_when_it_was_built_and_from_what() -> None:
     assert releases.name(built, "0123456789ab-dirty") == "20261122T181500Z-0123456789ab-dirty"
 
 
+@given(built=moments, revision=revisions)
+def test_a_name_tells_it_again(built: datetime, revision: str) -> None:
+    name = releases.name(built, revision)
+    assert (releases.built(name), releases.revision(name)) == (built, revision)
+
+
+def test_a_name_that_is_none_of_ours_tells_nothing() -> None:
+    assert (releases.built("latest"), releases.revision("latest-1")) == (None, "")
+
+
 @given(first=moments, later=st.timedeltas(timedelta(seconds=1), timedelta(days=900)), revision=revisions)
 def test_names_sort_by_time(first: datetime, later: timedelta, revision: str) -> None:
     if first.year < 9000:

@@ -28,6 +28,17 @@ def test_an_image_is_found_with_its_labels_and_its_user(docker: Engine, client: 
     assert images.find(client, "bare:1") == Image("sha256:1", 1000, {})
 
 
+def test_the_images_of_a_repository_come_by_their_names_and_those_of_no_other(
+    docker: Engine, client: DockerClient
+) -> None:
+    docker.answers["GET /images/json"] = [{"Id": "sha256:1"}]
+    tags = {"RepoTags": ["shop:1", "shop:2", "registry.example/shop:3", "museum:1"]}
+    docker.answers["GET /images/sha256:1/json"] = {"Id": "sha256:1", **tags}
+    docker.has_image("shop:1")
+    docker.has_image("shop:2")
+    assert list(images.named(client, "shop")) == ["shop:1", "shop:2"]
+
+
 def test_an_image_that_is_not_here_is_none_and_nothing_is_pulled(
     docker: Engine, client: DockerClient
 ) -> None:

@@ -37,7 +37,7 @@ case " $* " in
       printf '%s\\n' "$line" >>'{here}/filled'; [ "$line" != '{{"end": true}}' ] || break
     done; cat '{here}/facts' ;;
   reader:12) cat "{here}/facts-$DB_VOLUME" 2>/dev/null || cat '{here}/facts' ;;
-  reader:*) [ "${{12}}" != put-back ] && [ "${{12}}" != drop ] || {{ cat '{here}/keep'; exit; }}
+  reader:*) [ "${{12}}" != put-back ] || {{ cat '{here}/keep'; exit; }}
     head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
   trial:*) cat '{here}/trial-breaks' >&2 2>/dev/null && exit 125; touch '{here}/trial' ;;
   esac ;;
