@@ -120,7 +120,7 @@ def test_whoever_follows_the_document_updates_and_resumes(site: Site, upstream: 
     assert site.get(WHERE).text == "as it is written\n"
     *_, resumed, listed = said
     assert "nothing is unfinished" in resumed.stderr
-    live, previous = (re.search(rf"^(\S+) +{mark} ", listed.stdout, re.M) for mark in ("live", "previous"))
+    live, previous = (re.search(rf"^(\S+) +{mark} ", listed.stdout, re.MULTILINE) for mark in ("live", "previous"))
     assert live
     assert previous
     assert live[1] == site.status()["release"] > previous[1]
