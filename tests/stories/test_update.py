@@ -120,10 +120,9 @@ def test_whoever_follows_the_document_updates_and_resumes(site: Site, upstream: 
     assert site.get(WHERE).text == "as it is written\n"
     *_, resumed, listed = said
     assert "nothing is unfinished" in resumed.stderr
-    live, previous = (re.search(rf"^(\S+) +{mark} ", listed.stdout, re.MULTILINE) for mark in ("live", "previous"))
-    assert live
-    assert previous
-    assert live[1] == site.status()["release"] > previous[1]
+    live, previous = (re.findall(rf"(\S+) +{mark} ", listed.stdout) for mark in ("live", "previous"))
+    assert live == [site.status()["release"]] > previous
+    assert len(previous) == 1
 
 
 def test_what_was_brought_in_and_failed_then_is_tried_again(site: Site, upstream: Repository) -> None:
