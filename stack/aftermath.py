@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stack import console, data, envfile, hold, kept, releases, settings, volumes
-from stack.engine import containers
+from stack.engine import containers, images
 from stack.volumes import Place
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
         damaged = "unproven" in entry.facts and "proven" not in entry.facts
         if damaged:
             _all_stopped(client, site)
-            _put_back(site, entry)
+            _put_back(client, site, entry)
         elif old and old.running and _runs_since_before(old, entry):
             containers.stop(client, old)  # a stop that was begun goes on by itself
         if "reverted" in entry.facts:
@@ -99,9 +99,11 @@ def _runs_since_before(old: Container, entry: Entry) -> bool:
     return old.started[: len("2026-11-23T00:00:00")] < entry.began
 
 
-def _put_back(site: Settings, entry: Entry) -> None:
+def _put_back(client: DockerClient, site: Settings, entry: Entry) -> None:
     """Put the database back that was kept, unless that was done: since then it can have been written to."""
-    place = Place(entry.facts["to_image"], entry.facts["database"], site.db_volume, site.media_volume)
+    new, old = entry.facts["to_image"], entry.facts["from_image"]
+    image = new if images.find(client, new) else old  # no container has it any more: it may have been pruned
+    place = Place(image, entry.facts["database"], site.db_volume, site.media_volume)
     with volumes.running(site, place, "reader", "keep", "put-back", entry.id, place.database) as process:
         volumes.heard(process)
 
