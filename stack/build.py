@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from stack import compose, console, git, inputs, preflight, registry, releases, report, run
+from stack import compose, console, git, inputs, preflight, registry, releases, report, run, sizes
 from stack.engine import containers, images, objects
 from stack.errors import Refused
 from stack.host import disk
@@ -87,8 +87,10 @@ def perform(client: DockerClient, site: Settings, candidate: Candidate) -> None:
     if candidate.source:
         images.tag(client, candidate.source, candidate.image)
         return
-    room = disk.REBUILD if candidate.before else disk.BUILD
-    disk.need(room, objects.data_directory(client), "to build an image")
+    with console.step("Room for the build") as step:
+        room = disk.REBUILD if candidate.before else disk.BUILD
+        found = disk.need(room, objects.data_directory(client), "to build an image")
+        step.say(f"after it: {sizes.human(found.free - room.free)} of {sizes.human(found.total)} free")
     with console.step(f"Build {candidate.release}") as step:
         labels = {
             "APP_IMAGE": candidate.image,

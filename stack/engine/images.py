@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -57,6 +58,18 @@ def keep_name(client: DockerClient, identity: str, name: str) -> None:
 def tag(client: DockerClient, image: str, name: str) -> None:
     with translated():
         client.images.get(image).tag(name)
+
+
+def remove(client: DockerClient, name: str) -> bool:
+    """Remove a name, and the image with its last one; False where a container still needs it."""
+    with translated():
+        try:
+            client.images.remove(name)
+        except APIError as refusal:
+            if refusal.status_code != HTTPStatus.CONFLICT:
+                raise
+            return False
+    return True
 
 
 def pull(client: DockerClient, name: str) -> str | None:

@@ -48,8 +48,8 @@ def room(path: str) -> Disk:
         return Disk(str(place), found.f_bavail * size, found.f_blocks * size, found.f_favail, found.f_files)
 
 
-def need(wanted: Need, path: str, purpose: str) -> None:
-    """Refuse what would end half-way on a full file system."""
+def need(wanted: Need, path: str, purpose: str) -> Disk:
+    """Refuse what would end half-way on a full file system; return what was there."""
     found = room(path)
     if found.free < wanted.free:
         raise Refused(
@@ -63,6 +63,7 @@ def need(wanted: Need, path: str, purpose: str) -> None:
             why=f"it takes up to {wanted.inodes}: one for each file",
             fix="`df -i` shows where; `docker builder prune` is safe; or a file system with more of them",
         )
+    return found
 
 
 def _mib(size: int) -> str:

@@ -21,6 +21,7 @@ from stack import (
     operation,
     payload,
     preflight,
+    pruning,
     rehearsal,
     releases,
     report,
@@ -82,6 +83,7 @@ def _prepare(client: DockerClient, site: Settings) -> Candidate:
     _data(client, site, env)
     candidate = build.chosen(client, site, env)
     if candidate.new:
+        pruning.old_releases(client, site)
         build.perform(client, site, candidate)
     if candidate.before:
         images.keep_name(client, candidate.before.image_id, candidate.before.image)

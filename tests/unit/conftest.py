@@ -86,6 +86,7 @@ def world(
     docker.has_image("caddy:2-alpine", id_="sha256:caddy")
     docker.answers["GET /networks/proxy"] = {"Id": "n1", "Name": "proxy", "Scope": "local"}
     docker.answers["GET /containers/json"] = world.containers
+    docker.answers["GET /images/json"] = []
     docker.answers["GET /volumes"] = {"Volumes": []}
     for purpose in ("payload-db", "media-uploads"):
         docker.answers[f"GET /volumes/shop_{purpose}"] = lambda: (

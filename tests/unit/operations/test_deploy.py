@@ -285,6 +285,7 @@ def test_each_step_is_told_on_stderr(world: World, capsys: pytest.CaptureFixture
         "Network proxy",
         "Data",
         "What changed",
+        "Room for the build",
         "Build ",
         "Start",
         "Health, through the gate",

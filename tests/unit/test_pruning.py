@@ -1,0 +1,89 @@
+"""Images of old releases go; what could still be needed, and whatever is somebody else's, stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from stack import envfile, kept, pruning
+from stack.errors import Refused
+from stack.journal import Entry
+from tests.unit.support.servers import Reply
+
+if TYPE_CHECKING:
+    from tests.unit.support.shop import Shop
+
+ENTRY = Entry("", "deploy", "2026-11-23T05:15:58Z", 4711)
+RELEASES = [f"shop:202611{day}T051558Z-0123456789ab" for day in range(11, 18)]
+
+
+@pytest.fixture
+def seven(shop: Shop) -> Shop:
+    """Give a site with seven releases, the sixth of them live, and with images of other people's."""
+    docker = shop.world.docker
+    tags = [
+        *reversed(RELEASES),
+        "shop:mine",
+        "museum:20261101T051558Z-0123456789ab",
+        f"example.com/{RELEASES[0]}",
+    ]
+    docker.answers["GET /images/json"] = [{"Id": "sha256:1"}]
+    docker.answers["GET /images/sha256:1/json"] = {"Id": "sha256:1", "RepoTags": tags}
+    for name in tags:
+        docker.has_image(name)
+        docker.answers[f"DELETE /images/{name}"] = []
+    (shop.world.here / "live").write_text(RELEASES[5])
+    envfile.write(shop.world.root / ".env", {"APP_IMAGE": RELEASES[5]})
+    shop.site.state.mkdir(exist_ok=True)
+    return shop
+
+
+def came(shop: Shop, *images: str) -> None:
+    """Let these have come to stay, in this order; the last one is live."""
+    for number, image in enumerate(images):
+        envfile.write(shop.world.root / ".env", {"APP_IMAGE": image})
+        kept.saved(shop.site, replace(ENTRY, id=str(number)))
+
+
+def removed(shop: Shop) -> list[str]:
+    pruning.old_releases(shop.client, shop.site)
+    asked = shop.world.docker.asked
+    return [line.removeprefix("DELETE /images/") for line in asked if line.startswith("DELETE")]
+
+
+def test_the_newest_three_stay_whether_they_worked_or_not(seven: Shop) -> None:
+    assert removed(seven) == RELEASES[:4]
+
+
+def test_those_that_came_to_stay_last_are_kept_however_old(seven: Shop) -> None:
+    came(seven, RELEASES[0], RELEASES[1], RELEASES[2], RELEASES[5])
+    kept.pruned(seven.site)
+    assert removed(seven) == [RELEASES[0], RELEASES[3]]
+
+
+def test_what_dotenv_names_and_what_runs_is_kept(seven: Shop) -> None:
+    envfile.write(seven.world.root / ".env", {"APP_IMAGE": RELEASES[2]})
+    (seven.world.here / "live").write_text(RELEASES[1])
+    assert removed(seven) == [RELEASES[0], RELEASES[3]]
+
+
+def test_what_a_container_still_needs_stays_and_that_is_told(
+    seven: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_use = Reply(409, '{"message": "image is being used by stopped container"}')
+    seven.world.docker.answers[f"DELETE /images/{RELEASES[1]}"] = in_use
+    removed(seven)
+    assert "  3 of 4, " in capsys.readouterr().err
+
+
+def test_an_engine_in_trouble_is_no_image_in_use(seven: Shop) -> None:
+    seven.world.docker.answers[f"DELETE /images/{RELEASES[1]}"] = Reply(500, '{"message": "read-only"}')
+    with pytest.raises(Refused, match="refused a request"):
+        removed(seven)
+
+
+def test_with_nothing_to_remove_nothing_is_said(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    assert removed(shop) == []
+    assert capsys.readouterr().err == ""
