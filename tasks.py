@@ -97,6 +97,14 @@ def check(_: Context, json: bool = False) -> None:
     run(ROOT, as_json=json)
 
 
+@task(name="status", help={"json": "for scripts"})
+def migrations(_: Context, json: bool = False) -> None:
+    """Tell which migrations have run, and which the live release has still to run."""
+    from stack.operations.migrate import status as run
+
+    run(ROOT, as_json=json)
+
+
 @task(name="set", positional=["key"], help={"key": "the name of the variable"})
 def set_value(_: Context, key: str) -> None:
     """Set a variable of .env.production; its value is asked for, or read from stdin."""
@@ -268,6 +276,7 @@ ns = Collection(
     backups=_backups(),
     env=Collection(init, check, set_value),
     admin=Collection(create),
+    migrate=Collection(migrations),
 )  # fmt: skip
 
 if __name__ == "__main__":

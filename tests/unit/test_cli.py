@@ -283,6 +283,7 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
         ),
         (["backups", "--json"], "backups.listed", (), {"as_json": True}),
         (["releases", "--json"], "releases.listed", (), {"as_json": True}),
+        (["migrate.status", "--json"], "migrate.status", (), {"as_json": True}),
         (["history"], "releases.history", (), {"as_json": False}),
         (["resume"], "resume.resume", (), {}),
         (["bench", "--rounds", "3"], "bench.deploy", (), {"rounds": 3}),

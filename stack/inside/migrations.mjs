@@ -1,0 +1,26 @@
+// DATABASE : tells which migrations a database has had, and which the release in this image brings along.
+//
+// Payload's list of them, `{ up, down, name }` each, is code by now; their names stand in it as `payload migrate:create`
+// made them. Nothing of it is run.
+import path from 'node:path'
+
+const [databasePath] = process.argv.slice(1)
+const SERVER = '.next/server'
+const NAME = /\bname:\s*["'`](\d{8}_\d{6}(?:_\w+)?)["'`]/g
+
+function applied(database) {
+  if (!tables(database).includes('payload_migrations')) throw new Refusal('foreign')
+  return database.prepare('select name, batch from payload_migrations order by id').all()
+}
+
+function brought() {
+  if (!fs.existsSync(SERVER)) return null
+  const files = fs.readdirSync(SERVER, { recursive: true }).filter((name) => name.endsWith('.js'))
+  const code = files.map((name) => fs.readFileSync(path.join(SERVER, name), 'utf8'))
+  return [...new Set(code.flatMap((text) => [...text.matchAll(NAME)].map((found) => found[1])))].sort()
+}
+
+run(() => {
+  head(databasePath)
+  tell({ applied: opened(databasePath, applied), brought: brought() })
+})
