@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
+import json
 import subprocess
-import threading
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -17,6 +16,7 @@ from docker.errors import NotFound
 
 from stack import settings
 from stack.engine.containers import ONE_OFF, PROJECT, SERVICE
+from tests.support import open_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 
     from tests.support.site import Site
 
-EVERY = 0.05  # seconds
 FILE = "payload.db"
-CONTAINER = re.compile(r"[0-9a-f]{64}")
-FLAGS = re.compile(r"^flags:\s+([0-7]+)$", re.MULTILINE)
-Inode = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Writing:
 
 @dataclass
 class Watch:
-    """Looks 20 times a second, in a thread of its own, and hears what the engine starts and ends."""
+    """What another program saw that looks 20 times a second, and what the engine starts and ends."""
 
     client: DockerClient
     site: Site
@@ -61,14 +57,11 @@ class Watch:
     most_applications: int = 0
     overlaps: set[tuple[str, ...]] = field(default_factory=set)
     starts: int = 0
-    _over: threading.Event = field(default_factory=threading.Event)
-    _inodes: set[Inode] = field(default_factory=set)
-    _containers: dict[int, str] = field(default_factory=dict)
     _known: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._volume = settings.load(self.site.root).db_volume
-        self._file = Path(self.client.volumes.get(self._volume).attrs["Mountpoint"]) / FILE
+        self.file = Path(self.client.volumes.get(self._volume).attrs["Mountpoint"]) / FILE
 
     def seen(self) -> Writing:
         return Writing(
@@ -82,36 +75,22 @@ class Watch:
             self.starts,
         )
 
-    def look(self) -> None:
-        os.setpriority(
-            os.PRIO_PROCESS, threading.get_native_id(), -10
-        )  # it takes little, and has to be on time
-        last = time.monotonic()
-        while not self._over.wait(EVERY):
-            writers = sorted(self._writers())
-            self.samples += 1
-            self.gap, last = max(self.gap, time.monotonic() - last), time.monotonic()
-            self.most = max(self.most, len(writers))
-            self.services |= {name.partition(" ")[0] for name in writers}
-            if len(writers) > 1:
-                self.crowds.add(tuple(writers))
+    def look(self, changes: IO[str]) -> None:
+        """Take in what is told of processes that could write, until it ends."""
+        for line in changes:
+            told = json.loads(line)
+            if isinstance(told, dict):
+                self.samples, self.gap = told["samples"], told["gap"]
+            else:
+                self._met(told)
 
-    def end(self) -> None:
-        self._over.set()
-
-    def _writers(self) -> list[str]:
-        """Return `service container pid` of each process that could write to the live file right now."""
-        with suppress(FileNotFoundError):  # while it is put back
-            self._inodes.add(_inode(self._file))
-        pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - ten times as quick
-        self._containers = {pid: self._containers.get(pid) or _container(pid) for pid in pids}
-        writers = []
-        for pid, container in self._containers.items():
-            if container and any(inode in self._inodes for inode in _written(pid)):
-                service, mounted = self._service(container)
-                if mounted:
-                    writers.append(f"{service} {container[:12]} {pid}")
-        return writers
+    def _met(self, writers: list[tuple[str, int]]) -> None:
+        here = [(*self._service(container), container, pid) for container, pid in writers]
+        names = tuple(f"{service} {container[:12]} {pid}" for service, mine, container, pid in here if mine)
+        self.most = max(self.most, len(names))
+        self.services |= {name.partition(" ")[0] for name in names}
+        if len(names) > 1:
+            self.crowds.add(names)
 
     def _service(self, container: str) -> tuple[str, bool]:
         """Return a container's service, and whether it has the volume: inodes are used again elsewhere."""
@@ -144,16 +123,23 @@ def watched(client: DockerClient, site: Site) -> Iterator[Watch]:
     mine = [f"{PROJECT}={site.name}", f"{SERVICE}=app", f"{ONE_OFF}=False"]
     watch.running |= {str(each.id) for each in client.containers.list(filters={"label": mine})}
     watch.most_applications = len(watch.running)
-    with _events(mine) as process, ThreadPoolExecutor(2) as pool:
-        assert process.stdout
-        threads = [pool.submit(watch.look), pool.submit(watch.hear, process.stdout)]
+    with _events(mine) as events, _looking(watch.file) as looks, ThreadPoolExecutor(2) as pool:
+        assert events.stdout
+        assert looks.stdin
+        assert looks.stdout
+        threads = [pool.submit(watch.look, looks.stdout), pool.submit(watch.hear, events.stdout)]
         try:
             yield watch
         finally:
-            watch.end()
-            process.terminate()
+            looks.stdin.close()
+            events.terminate()
     for thread in threads:
         thread.result()
+
+
+def _looking(file: Path) -> subprocess.Popen[str]:
+    argv = [sys.executable, str(Path(open_files.__file__)), str(file)]
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _events(labels: list[str]) -> subprocess.Popen[str]:
@@ -170,33 +156,3 @@ def _events(labels: list[str]) -> subprocess.Popen[str]:
         *filters,
     ]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-
-
-def _inode(path: Path | str) -> Inode:
-    found = os.stat(path)  # noqa: PTH116 - of a link in /proc, thousands of times
-    return found.st_dev, found.st_ino
-
-
-def _container(pid: int) -> str:
-    with suppress(OSError):
-        found = CONTAINER.search(Path(f"/proc/{pid}/cgroup").read_text())
-        return found[0] if found else ""
-    return ""
-
-
-def _written(pid: int) -> set[Inode]:
-    """Return the databases that a process has open for writing."""
-    found = set()
-    with suppress(OSError):  # it may end at any time
-        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
-            link = f"/proc/{pid}/fd/{name}"
-            with suppress(OSError):
-                if FILE in os.readlink(link).rpartition("/")[2].split(" ") and _for_writing(pid, name):  # noqa: PTH115
-                    found.add(_inode(link))
-    return found
-
-
-def _for_writing(pid: int, descriptor: str) -> bool:
-    flags = FLAGS.search(Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text())
-    assert flags
-    return int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
