@@ -224,15 +224,19 @@ def assert_nothing_is_unfinished(site: Site) -> None:
 def test_killed_at_any_moment_the_site_is_wholly_old_or_wholly_new_after_the_next_command(
     kill: Kill, before: Stage
 ) -> None:
+    old = before.site.container("app")
     with scribe.writing(before.editor) as written:
         killed(before, kill.moment, *DEPLOY)
         assert_nobody_meets_what_is_unproven(before)
+        new = journal.read(before.now)
         if kill.types != RESUME:  # which waits by itself
             free(before)
         done = before.site.run(*kill.types)
         assert done.returncode == 0, done.stderr
         assert "was broken off at" in done.stderr
         before.assert_whole(kill.side)
+    assert new
+    assert before.site.container("app") == (old if kill.side == OLD else new.facts["new"])
     before.assert_kept(written)
     assert_nothing_is_unfinished(before.site)
 
