@@ -155,7 +155,7 @@ def _drain(operation: Operation, lease: Lease, budget: Budget) -> None:
         if not lease.alive:
             raise Refused(
                 "the gate did not hold requests",
-                why="the hold was not renewed: this machine is too busy, or the engine or the gate began anew",
+                why="it was not renewed: this machine is too busy, or its engine or the gate began anew",
                 fix="run this again",
             )
 
