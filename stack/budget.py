@@ -19,19 +19,27 @@ BACK = 8.0  # seconds for the way back: to stop one container and to start anoth
 SLOWER = 2.0  # times; a server that serves visitors as well
 PATIENCE = 25.0  # seconds for requests that are under way
 LEAST = 5.0  # of these
+AT_ALL, LONGER = (
+    15.0,
+    4.0,
+)  # seconds, or times as long as in its trial: what is not there by then will not come
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds of one hold: ``limit`` in all, of these ``drain`` for requests under way."""
+    """Seconds of one hold: ``limit`` in all, of these up to ``drain`` for requests under way.
+
+    A release gets what is left but for the way back, ``start`` seconds at most: visitors wait for it.
+    """
 
     limit: float
     drain: float
+    start: float
 
     def begun(self, clock: Callable[[], float] = time.monotonic) -> Callable[[], float]:
         """Start the clock; what is returned tells the seconds that a release has left to become healthy."""
         end = clock() + self.limit - BACK
-        return lambda: max(1.0, end - clock())
+        return lambda: max(1.0, min(self.start, end - clock()))
 
 
 def of(limit: int, rehearsal: Rehearsal) -> Budget:
@@ -49,4 +57,4 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
             f"a copy of the database took {rehearsal.filling:.1f} s; they wait {limit} s at most",
             fix=f"HOLD_BUDGET={needed} in .env, and HOLD_LIMIT and the proxies' time-outs above it",
         )
-    return Budget(limit, drain)
+    return Budget(limit, drain, start=max(AT_ALL, rehearsal.trial.first * LONGER))

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ import pytest
 
 from stack import journal, settings
 from tests.support import readme, repository, visitor
+from tests.support.contents import records
 from tests.support.repository import git
 from tests.support.site import CHECKOUT
+from tests.support.variants import THROWS, THROWS_LIVE, check_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.support.repository import Repository
     from tests.support.site import Site, State
+    from tests.support.variants import Variant
 
 # Of the application, and what visitors see of it; a release of it takes a second.
 SHOWN, WHERE = "app/public/version.txt", "/version.txt"
@@ -135,6 +139,27 @@ def test_what_was_brought_in_and_failed_then_is_tried_again(site: Site, upstream
     upstream.publish({"Dockerfile": whole})
     updated(site)
     assert site.get(WHERE).text == "three\n"
+
+
+@pytest.mark.parametrize("broken", [THROWS, THROWS_LIVE], ids=str)
+def test_a_broken_migration_leaves_the_old_release_serving_and_every_row_as_it_was(
+    broken: Variant, site: Site, upstream: Repository, image: str
+) -> None:
+    visitor.editor(site).publish("kept")
+    whole, release, rows = (
+        (upstream.author / "Dockerfile").read_text(),
+        site.status()["release"],
+        records(site),
+    )
+    check_out(replace(site, root=upstream.author), image, broken)
+    upstream.publish({"Dockerfile": (upstream.author / "Dockerfile").read_text()})
+    done = site.run("./update.sh")
+    assert (done.returncode, done.stdout) == (broken.ends, ""), done.stderr
+    assert site.is_healthy()
+    assert site.status()["release"] == release
+    assert records(site) == rows
+    upstream.publish({"Dockerfile": whole})
+    updated(site)
 
 
 def test_the_code_that_deploys_is_the_new_one(site: Site, upstream: Repository) -> None:

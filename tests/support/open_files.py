@@ -29,17 +29,34 @@ class Look:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._mounted = (
+            f"/{file.parent.parent.name}/{file.parent.name} "  # whatever its file system calls it above
+        )
         self._inodes: set[Inode] = set()
-        self._containers: dict[int, str] = {}
+        self._containers: dict[tuple[int, str], str] = {}
 
     def writers(self) -> list[Writer]:
         """Return container and pid of each process that could write to the file right now."""
         with suppress(FileNotFoundError):  # while it is put back
             self._inodes.add(_inode(self._file))
-        pids = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - ten times as quick
-        self._containers = {pid: self._containers.get(pid) or _container(pid) for pid in pids}
-        inside = sorted((container, pid) for pid, container in self._containers.items() if container)
+        programs = {(int(name), _program(name)) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208 - ten times as quick
+        known = self._containers
+        self._containers = {
+            each: known[each] if each in known else self._container(each[0]) for each in programs
+        }
+        inside = sorted((container, pid) for (pid, _), container in self._containers.items() if container)
         return [each for each in inside if self._inodes & _written(each[1], self._file.name)]
+
+    def _container(self, pid: int) -> str:
+        """Return the container of a process that has the file's directory among its mounts, else nothing.
+
+        Which mounts it has it is given before its program begins, and keeps.
+        """
+        with suppress(OSError):
+            found = CONTAINER.search(Path(f"/proc/{pid}/cgroup").read_text())
+            mounts = Path(f"/proc/{pid}/mountinfo").read_text()
+            return found[0] if found and self._mounted in mounts else ""
+        return ""
 
 
 def main() -> None:
@@ -60,10 +77,9 @@ def _inode(path: Path | str) -> Inode:
     return found.st_dev, found.st_ino
 
 
-def _container(pid: int) -> str:
+def _program(pid: str) -> str:
     with suppress(OSError):
-        found = CONTAINER.search(Path(f"/proc/{pid}/cgroup").read_text())
-        return found[0] if found else ""
+        return os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115
     return ""
 
 

@@ -42,7 +42,14 @@ def clock() -> Iterator[float]:
 def test_what_stop_copy_start_and_way_back_leave_is_for_requests_under_way(
     limit: int, first: float, filling: float, drain: float
 ) -> None:
-    assert budget.of(limit, rehearsed(first, filling)) == Budget(limit, drain)
+    assert budget.of(limit, rehearsed(first, filling)) == Budget(limit, drain, start=15.0)
+
+
+@pytest.mark.parametrize(("first", "start"), [(0.4, 15.0), (3.75, 15.0), (5.0, 20.0)])
+def test_visitors_do_not_wait_for_what_takes_many_times_as_long_as_in_its_trial(
+    first: float, start: float
+) -> None:
+    assert budget.of(100, rehearsed(first)).start == start
 
 
 def test_a_release_that_does_not_fit_is_refused_with_all_figures() -> None:
@@ -80,11 +87,13 @@ def test_what_the_refusal_names_is_enough_and_one_less_is_not(
         assert spent <= limit + 0.001
 
 
-def test_a_release_has_what_is_left_of_the_hold_but_for_the_way_back(clock: Iterator[float]) -> None:
-    left = Budget(45, drain=25).begun(lambda: next(clock))
-    assert [left(), left(), left()] == [27.0, 17.0, 7.0]
+def test_a_release_has_its_share_and_never_more_than_the_hold_has_left_but_for_the_way_back(
+    clock: Iterator[float],
+) -> None:
+    left = Budget(45, drain=25, start=20).begun(lambda: next(clock))
+    assert [left(), left(), left()] == [20.0, 17.0, 7.0]
 
 
 def test_where_nothing_is_left_it_is_asked_once_all_the_same(clock: Iterator[float]) -> None:
-    left = Budget(18, drain=5).begun(lambda: next(clock))
+    left = Budget(18, drain=5, start=15).begun(lambda: next(clock))
     assert [left(), left()] == [1.0, 1.0]
