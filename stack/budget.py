@@ -19,10 +19,8 @@ BACK = 8.0  # seconds for the way back: to stop one container and to start anoth
 SLOWER = 2.0  # times; a server that serves visitors as well
 PATIENCE = 25.0  # seconds for requests that are under way
 LEAST = 5.0  # of these
-AT_ALL, LONGER = (
-    15.0,
-    4.0,
-)  # seconds, or times as long as in its trial: what is not there by then will not come
+AT_ALL = 15.0  # seconds, or
+LONGER = 4.0  # times as long as in its trial: a release that is not there by then will not come
 
 
 @dataclass(frozen=True)

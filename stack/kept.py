@@ -28,7 +28,6 @@ class Note:
     deploy. ``archive`` holds the database from before it, where that is still there.
     """
 
-    identity: str
     image: str
     migrations: tuple[str, ...] | None
     trial: float | None
@@ -69,13 +68,12 @@ def _note(place: Path) -> Note | None:
         told = json.loads((place / "release.json").read_text(encoding="utf-8"))
         swapped = "to_image" in told
         return Note(
-            told["id"],
             envfile.read(place / ".env")["APP_IMAGE"],
             tuple(filter(None, told.get("migrations", "").split(", "))) if swapped else None,
             float(told["trial"]) if swapped else None,
             file if (file := place / ARCHIVE).exists() else None,
         )
-    except (OSError, ValueError, KeyError) as damage:
+    except (OSError, ValueError, KeyError, TypeError) as damage:
         console.warn(f"{place} tells nothing of its release: {damage!r}")
         return None
 

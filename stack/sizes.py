@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 
 def human(value: object) -> str:
     """Return a number of bytes as people read it; a dash for what is unknown."""
@@ -21,6 +23,11 @@ def duration(value: object) -> str:
         return "-"
     days, rest = divmod(value, 86400)
     return f"{days} d {rest // 3600} h" if days else f"{rest // 3600} h {rest % 3600 // 60} min {rest % 60} s"
+
+
+def since(then: datetime) -> int:
+    """Return the whole seconds that have passed since a time."""
+    return int((datetime.now(timezone.utc) - then).total_seconds())
 
 
 def age(value: object) -> str:

@@ -67,7 +67,7 @@ def _facts(backup: Backup) -> dict[str, object]:
     return {
         "archive": str(backup.path),
         "created": f"{backup.created:{backups.TIME}}",
-        "age": _since(backup.created),
+        "age": sizes.since(backup.created),
         "size": backup.size,
         "release": backup.release or None,
         "media": backup.media,
@@ -99,8 +99,4 @@ def _ago(time: object) -> str:
     if time is None:
         return "never"
     then = datetime.strptime(str(time), backups.TIME).replace(tzinfo=timezone.utc)
-    return f"{sizes.age(_since(then))} ago"
-
-
-def _since(then: datetime) -> int:
-    return int((datetime.now(timezone.utc) - then).total_seconds())
+    return f"{sizes.age(sizes.since(then))} ago"

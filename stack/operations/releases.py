@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from stack import console, journal, kept, releases, settings, sizes
+from stack import backups, console, journal, kept, releases, settings, sizes
 from stack.engine import client as engine
 from stack.engine import containers, images
 
@@ -78,7 +77,7 @@ def _of_name(release: str) -> Facts:
     built = releases.built(release)
     return {
         "release": release,
-        "built": f"{built:%Y-%m-%dT%H:%M:%SZ}" if built else None,
+        "built": f"{built:{backups.TIME}}" if built else None,
         "revision": releases.revision(release) or None,
     }
 
@@ -100,7 +99,7 @@ def _row(facts: Facts) -> tuple[str, ...]:
     return (
         str(facts["release"]),
         "live" if facts["live"] else "previous" if facts["previous"] else "",
-        sizes.age(int((datetime.now(timezone.utc) - built).total_seconds())) if built else "-",
+        sizes.age(sizes.since(built)) if built else "-",
         sizes.human(facts["size"]),
         str(len(ran)) if isinstance(ran, list) else "-",
         f"{trial:.1f} s" if isinstance(trial, float) else "-",

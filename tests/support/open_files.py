@@ -29,9 +29,8 @@ class Look:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._mounted = (
-            f"/{file.parent.parent.name}/{file.parent.name} "  # whatever its file system calls it above
-        )
+        volume = file.parent  # above it, a mount is told as its own file system calls it
+        self._mounted = f"/{volume.parent.name}/{volume.name} "
         self._inodes: set[Inode] = set()
         self._containers: dict[tuple[int, str], str] = {}
 

@@ -14,6 +14,7 @@ import tarfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docker.types import Mount
@@ -22,7 +23,6 @@ from tests.support.site import Site, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from docker import DockerClient
     from docker.models.containers import Container
@@ -33,7 +33,8 @@ PATIENCE = 60  # seconds until something that was started answers
 LET_IN = 'install -d -m 700 /root/.ssh && echo "$OWNER" > /root/.ssh/authorized_keys'
 SERVE = f"{LET_IN} && mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e"
 BOOT = f"{LET_IN} && exec /lib/systemd/systemd"
-CMDLINE = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"  # this machine may be old
+UNIFIED = Path("/sys/fs/cgroup/cgroup.controllers")
+LEGACY = "systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"  # or it refuses
 
 
 @dataclass(frozen=True)
@@ -146,12 +147,13 @@ def rented(
 ) -> Iterator[Vps]:
     """Run a server of that image until it is given back."""
     owner = key.with_suffix(".pub").read_text().strip()
+    cmdline = "" if UNIFIED.exists() else LEGACY
     mounts = [Mount(ENGINE_DATA, None, type="volume")]  # overlay2 cannot lie on overlay2
     container = client.containers.run(
         image,
         ["sh", "-c", BOOT if boots else SERVE],
         cgroupns="private",
-        environment={"OWNER": owner, "container": "docker", "SYSTEMD_PROC_CMDLINE": CMDLINE},
+        environment={"OWNER": owner, "container": "docker", "SYSTEMD_PROC_CMDLINE": cmdline},
         hostname="vps",
         init=not boots,
         labels=labels,

@@ -115,10 +115,11 @@ def test_the_table_fits_a_terminal(three: Shop, capsys: pytest.CaptureFixture[st
     assert max(map(len, [head, *rows])) <= 120
 
 
+@pytest.mark.parametrize("text", ["{", "7", '{"to_image": "shop:1"}'])
 def test_notes_that_were_cut_off_are_told_and_the_release_is_listed_all_the_same(
-    three: Shop, capsys: pytest.CaptureFixture[str]
+    text: str, three: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (three.site.state / "releases" / "1" / "release.json").write_text("{")
+    (three.site.state / "releases" / "1" / "release.json").write_text(text)
     listed(three.world.root, as_json=True)
     out, err = capsys.readouterr()
     assert [release["migrations"] for release in json.loads(out)] == [[], None, None]
