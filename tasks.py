@@ -138,6 +138,25 @@ def update(_: Context, provision: bool = False, accept_row_loss: list[str] | Non
 
 @task(
     help={
+        "release": "a release; can stand alone at the end; by default the one before",
+        "with-data": "also its last database, on a new volume; the present one stays",
+        "code-only": "keep the data although it was migrated since",
+        "yes": "do not ask",
+    }
+)
+def rollback(
+    _: Context, release: str = "", with_data: bool = False, code_only: bool = False, yes: bool = False
+) -> None:
+    """Let an earlier release serve again, without a build, tried out first."""
+    from stack import console
+    from stack.operations.rollback import Wish
+    from stack.operations.rollback import rollback as run
+
+    console.result(run(ROOT, Wish(release, with_data, code_only, yes)))
+
+
+@task(
+    help={
         "db-only": "without the media",
         "output": "another directory than backups/",
         "drill": "also boot the release on a copy of it",
@@ -270,7 +289,7 @@ def _bench() -> Collection:
 
 
 ns = Collection(
-    deploy, provision, stop, restart, logs, status, health, update, backup, restore, resume,
+    deploy, provision, stop, restart, logs, status, health, update, rollback, backup, restore, resume,
     releases, history, test, lint,
     bench=_bench(),
     backups=_backups(),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stack import (
-    budget,
     build,
     compose,
     console,
@@ -22,18 +20,16 @@ from stack import (
     payload,
     preflight,
     pruning,
-    rehearsal,
-    releases,
     report,
+    rollout,
     run,
     settings,
     signals,
     start,
     swap,
-    watch,
 )
 from stack.engine import client as engine
-from stack.engine import containers, images, objects
+from stack.engine import images, objects
 from stack.errors import Broken, Failure, Undone
 from stack.operations.provision import provision
 from stack.volumes import Place
@@ -47,7 +43,6 @@ if TYPE_CHECKING:
     from stack.build import Candidate
     from stack.operation import Operation
     from stack.settings import Settings
-    from stack.swap import Change
 
 
 def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str] = ()) -> str:
@@ -130,37 +125,8 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
     change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
     if change is None:
         return False
-    archive = kept.part(site, deploying.id)
-    deploying.making(files=(archive,))
-    told = rehearsal.held(client, deploying, there, image=candidate.image, archive=archive, accepted=accepted)
-    deploying.telling(migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}")
-    with ExitStack() as done:
-        swap.perform(client, deploying, change, budget.of(site.hold_budget, told), done)
-        _let_visitors_see(client, deploying, change, migrated=told.migrated)
+    rollout.perform(client, deploying, change, there, accepted)
     return True
-
-
-def _let_visitors_see(client: DockerClient, deploying: Operation, change: Change, *, migrated: bool) -> None:
-    """Watch the new release with its visitors; the old one goes when that went well."""
-    site = deploying.site
-    with deploying.step("Gate") as step:
-        start.perform(site, compose.up_alone("gate"), step, "the gate could not be started")
-    with deploying.step("Watch, through the gate") as step:
-        why = watch.turned_bad(client, site)
-        if why and not migrated:
-            raise swap.reverted(client, deploying, change, why)
-        step.say(why or f"answered for {site.watch_seconds} s")
-    if change.old:
-        containers.remove(client, change.old)
-    deploying.touching(serving=None)
-    if why:
-        before = kept.archive(site, deploying.id)
-        raise Broken(
-            f"release {releases.of_image(change.place.image)} turned bad after its start, and stays",
-            why=f"{why}; and it has migrated the database, so that the one before may not work with it",
-            fix=f"mend it, then `./deploy.sh`; the database from before is in {before}",
-        )
-    kept.pruned(site)
 
 
 def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> None:

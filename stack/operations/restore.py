@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 from stack import (
     backups,
     build,
+    changes,
+    consent,
     console,
     data,
     drill,
@@ -81,7 +82,7 @@ def restore(root: Path, wish: Wish) -> None:
 def _tell(client: DockerClient, restoring: Operation, there: Place, before: Facts | None) -> None:
     try:
         after = volumes.inspect(restoring.site, _now(restoring.site, there))
-        _tell_changes(before.rows if before else {}, after.rows)
+        changes.tell(before.rows if before else {}, after.rows)
     except (Failure, OSError) as trouble:  # of the summary, which takes nothing back
         console.progress(f"  what changed could not be counted: {errors.of(trouble).why}")
     _tell_of_the_way_back(client, restoring.entry.facts)
@@ -98,12 +99,8 @@ def _makes_sense(wish: Wish) -> None:
         raise Usage(
             "--undo stands alone", why="it takes back the last restore, whole", fix="`./restore.sh --undo`"
         )
-    if not wish.yes and not sys.stdin.isatty():
-        raise Usage(
-            "a restore replaces data, and nobody is here to confirm it",
-            why="stdin is not a terminal",
-            fix="`./restore.sh --yes`",
-        )
+    if not wish.yes:
+        consent.can_be_given("./restore.sh")
 
 
 def _image(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
@@ -141,7 +138,7 @@ def _put_back(
         _tell_of_missing_media(client, there, path)
     if before and not wish.media_only and not wish.yes and dict(before.rows) != dict(manifest.rows):
         console.progress("it differs from what is there now:")
-        _tell_changes(before.rows, manifest.rows)
+        changes.tell(before.rows, manifest.rows)
     _confirm(site, wish, f"{path.name} of {manifest.created}")
     new = drill.new_volumes(restoring, there)
     place = _target(client, wish, manifest, there, new)
@@ -205,13 +202,12 @@ def _content(rows: Mapping[str, int]) -> int:
 
 
 def _confirm(site: Settings, wish: Wish, what: str) -> None:
-    if wish.yes:
-        return
-    console.progress(f"This puts {what} in the place of what {site.site} holds now.")
-    console.progress("The present volumes stay: `./restore.sh --undo` goes back to them.")
-    console.progress(f"Type the site's name, {site.site}, to go on:")
-    if sys.stdin.readline().strip() != site.site:
-        raise Usage("not restored", why="that is not the site's name", fix="run this again, or with --yes")
+    if not wish.yes:
+        consent.given(
+            site,
+            f"This puts {what} in the place of what {site.site} holds now.",
+            "The present volumes stay: `./restore.sh --undo` goes back to them.",
+        )
 
 
 def _target(client: DockerClient, wish: Wish, manifest: Manifest, there: Place, new: Place) -> Place:
@@ -292,12 +288,3 @@ def _tell_of_the_way_back(client: DockerClient, moved: Mapping[str, str]) -> Non
     if left := [volume for volume in old if objects.volume_exists(client, volume)]:
         console.progress("the data from before is still there: `./restore.sh --undo` goes back to it,")
         console.progress(f"and `docker volume rm {' '.join(left)}` removes it")
-
-
-def _tell_changes(before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    counts = {table: (before.get(table, 0), after.get(table, 0)) for table in sorted({*before, *after})}
-    changed = {table: (was, now) for table, (was, now) in counts.items() if was != now}
-    for table, (was, now) in changed.items():
-        console.progress(f"  {table:<32} {was:>8} -> {now} rows")
-    if not changed:
-        console.progress("  as many rows as before in every table")

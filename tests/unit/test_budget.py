@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def rehearsed(first: float, filling: float = 0.0) -> Rehearsal:
-    return Rehearsal(Trial(first, (), Facts(0, (), {}, {})), filling, migrated=False)
+    return Rehearsal(Trial(first, (), Facts(0, (), {}, {})), filling, (), migrated=False)
 
 
 @pytest.fixture

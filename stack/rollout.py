@@ -1,0 +1,83 @@
+"""Put a release in the place of another: tried on a copy of the data, swapped as visitors wait, watched."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from stack import budget, compose, kept, rehearsal, releases, settings, start, swap, watch
+from stack.engine import containers
+from stack.errors import Broken
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from docker import DockerClient
+
+    from stack.operation import Operation
+    from stack.rehearsal import Rehearsal
+    from stack.swap import Change
+    from stack.volumes import Place
+
+
+@dataclass(frozen=True)
+class Staying:
+    """Why a release is not taken back when it turns bad after visitors have met it, and what to do then."""
+
+    why: str
+    fix: str
+
+
+MIGRATED = "it has migrated the database, so that the one before may not work with it"
+
+
+def perform(
+    client: DockerClient, operation: Operation, change: Change, there: Place, accepted: Sequence[str] = ()
+) -> None:
+    """Let visitors have the new release, once it has worked on a copy of the data that is ``there``.
+
+    Tables that are ``accepted`` may lose rows.
+    """
+    archive = kept.part(operation.site, operation.id)
+    operation.making(files=(archive,))
+    told = rehearsal.held(client, operation, there, change.place, archive=archive, accepted=accepted)
+    before = kept.archive(operation.site, operation.id)
+    fix = f"mend it, then `./deploy.sh`; `bin/inv rollback --with-data` goes back to {before}"
+    swapped(client, operation, change, told, Staying(MIGRATED, fix) if told.migrated else None)
+
+
+def swapped(
+    client: DockerClient, operation: Operation, change: Change, told: Rehearsal, staying: Staying | None
+) -> None:
+    """Swap, then watch; a release that has to stay, whatever becomes of it, says why."""
+    operation.telling(
+        had=", ".join(told.had), migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}"
+    )
+    with ExitStack() as done:
+        swap.perform(client, operation, change, budget.of(operation.site.hold_budget, told), done)
+        _let_visitors_see(client, operation, change, staying)
+
+
+def _let_visitors_see(
+    client: DockerClient, operation: Operation, change: Change, staying: Staying | None
+) -> None:
+    """Watch the new release with its visitors; the old one goes when that went well."""
+    site = settings.load(operation.site.root)  # as it is with the new release
+    with operation.step("Gate") as step:
+        start.perform(site, compose.up_alone("gate"), step, "the gate could not be started")
+    with operation.step("Watch, through the gate") as step:
+        why = watch.turned_bad(client, site)
+        if why and not staying:
+            raise swap.reverted(client, operation, change, why)
+        step.say(why or f"answered for {site.watch_seconds} s")
+    if change.old:
+        containers.remove(client, change.old)
+    operation.touching(serving=None)
+    if why and staying:
+        raise Broken(
+            f"release {releases.of_image(change.place.image)} turned bad after its start, and stays",
+            why=f"{why}; and {staying.why}",
+            fix=staying.fix,
+        )
+    kept.pruned(site)
