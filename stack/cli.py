@@ -68,11 +68,18 @@ class Stack(Program):
                 raise ParseError(f"--{flag} has no meaning here")
 
     def parse_tasks(self) -> None:
-        self.core.unparsed = self._with_the_trailing_word(self.core.unparsed)
+        self.core.unparsed = self._with_the_trailing_word(self._as_one_word(self.core.unparsed))
         try:
             super().parse_tasks()
         except ValueError as mistake:  # a word where a flag wants a number
             raise ParseError(str(mistake)) from mistake
+
+    def _as_one_word(self, words: list[str]) -> list[str]:
+        """Let `maintenance on` mean `maintenance.on`, where the first word alone is no task."""
+        tasks = self.collection.task_names
+        if ".".join(words[:2]) in tasks and words[0] not in tasks:
+            return [".".join(words[:2]), *words[2:]]
+        return words
 
     def _with_the_trailing_word(self, words: list[str]) -> list[str]:
         """Let `restore FILE` mean `restore --file=FILE`: with Invoke what stands alone cannot be left out."""

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from stack import health
+from stack import health, maintenance
 from stack.errors import Refused
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ USERS = "/api/users"  # Payload's default collection of administrators
 
 def has_users(site: Settings) -> bool | None:
     """Tell whether an administrator exists; None where the site has no collection called users."""
-    answer = health.ask(f"{site.gate_url}{USERS}/init")
+    answer = health.ask(f"{site.gate_url}{USERS}/init", headers=maintenance.cookie(site))
     if not answer.healthy:
         return None
     told = _object(answer.said).get("initialized")
@@ -33,7 +33,7 @@ def register_first_user(site: Settings, email: str, password: str) -> None:
     request = urllib.request.Request(  # noqa: S310 - always http to the gate on this machine
         f"{site.gate_url}{USERS}/first-register",
         data=json.dumps({"email": email, "password": password}).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", **maintenance.cookie(site)},
         method="POST",
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stack import (
-    budget,
     build,
     compose,
     console,
@@ -18,6 +17,7 @@ from stack import (
     gate,
     kept,
     live,
+    maintenance,
     operation,
     payload,
     preflight,
@@ -50,10 +50,13 @@ if TYPE_CHECKING:
     from stack.swap import Change
 
 
-def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str] = ()) -> str:
+def deploy(
+    root: Path, *, provision_first: bool = False, accepted: Sequence[str] = (), paged: bool = False
+) -> str:
     """Make the site run this checkout; return the release that now answers.
 
-    Tables that are ``accepted`` may lose rows by its migrations.
+    Tables that are ``accepted`` may lose rows by its migrations. Where it is ``paged``, visitors see a page while
+    releases change, instead of waiting.
     """
     if provision_first:
         provision(root)
@@ -61,7 +64,7 @@ def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str]
     with engine.connected() as client, operation.begun(client, there, "deploy") as deploying:
         site = deploying.site
         candidate = _prepare(client, site)
-        if not _swap(client, deploying, candidate, accepted):
+        if not _swap(client, deploying, candidate, accepted, paged=paged):
             _up(client, deploying, candidate)
         with signals.ignored():  # it is done
             gate.reload(site)
@@ -69,6 +72,7 @@ def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str]
                 f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin"
             )
             _warn_without_users(site)
+            maintenance.remind(site)
     return candidate.release
 
 
@@ -84,6 +88,7 @@ def _prepare(client: DockerClient, site: Settings) -> Candidate:
     candidate = build.chosen(client, site, env)
     if candidate.new:
         pruning.old_releases(client, site)
+        pruning.old_volumes(client, site)
         build.perform(client, site, candidate)
     if candidate.before:
         images.keep_name(client, candidate.before.image_id, candidate.before.image)
@@ -117,7 +122,14 @@ def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
             )
 
 
-def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, accepted: Sequence[str]) -> bool:
+def _swap(
+    client: DockerClient,
+    deploying: Operation,
+    candidate: Candidate,
+    accepted: Sequence[str],
+    *,
+    paged: bool,
+) -> bool:
     """Replace the release that served last; False where none did, or where it would be the same again."""
     site, old = deploying.site, candidate.before
     served = old or (site.app_image and site.app_image != candidate.image)
@@ -135,7 +147,8 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
     told = rehearsal.held(client, deploying, there, image=candidate.image, archive=archive, accepted=accepted)
     deploying.telling(migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}")
     with ExitStack() as done:
-        swap.perform(client, deploying, change, budget.of(site.hold_budget, told), done)
+        with maintenance.during(deploying, told, wanted=paged) as budget:
+            swap.perform(client, deploying, change, budget, done)
         _let_visitors_see(client, deploying, change, migrated=told.migrated)
     return True
 

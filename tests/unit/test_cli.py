@@ -105,6 +105,12 @@ def test_a_slip_of_the_pen_is_answered_with_the_nearest_task(capsys: pytest.Capt
     assert "fix: did you mean `bin/inv deploy`?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("argv", [["maintenance"], ["maintenance", "of"], ["maintenance", "--message", "on"]])
+def test_maintenance_without_on_or_off_is_neither(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert ends_with(argv) == 2
+    assert "fix: did you mean `bin/inv maintenance.on`?" in capsys.readouterr().err
+
+
 def test_a_flag_that_wants_a_number_and_gets_a_word_is_a_usage_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -234,14 +240,24 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
 @pytest.mark.parametrize(
     ("argv", "operation", "arguments", "options"),
     [
-        (["deploy"], "deploy.deploy", (), {"provision_first": False, "accepted": ()}),
-        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True, "accepted": ()}),
+        (["deploy"], "deploy.deploy", (), {"provision_first": False, "accepted": (), "paged": False}),
+        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True, "accepted": (), "paged": False}),
         (
             ["deploy", "--accept-row-loss", "posts", "--accept-row-loss", "tags"],
             "deploy.deploy",
             (),
-            {"provision_first": False, "accepted": ["posts", "tags"]},
+            {"provision_first": False, "accepted": ["posts", "tags"], "paged": False},
         ),
+        (
+            ["deploy", "--maintenance"],
+            "deploy.deploy",
+            (),
+            {"provision_first": False, "accepted": (), "paged": True},
+        ),
+        (["maintenance.on"], "maintenance.on", ("",), {}),
+        (["maintenance", "on", "--message", "Back at 8"], "maintenance.on", ("Back at 8",), {}),
+        (["maintenance", "off"], "maintenance.off", (), {}),
+        (["maintenance.off"], "maintenance.off", (), {}),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),
