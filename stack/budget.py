@@ -60,5 +60,5 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
 
 
 def unlimited(start: float) -> Budget:
-    """Return the budget of a hold in which no visitor waits: a release gets ``start`` seconds, whatever went before."""
+    """Return the budget of a hold in which no visitor waits: a release gets ``start`` seconds."""
     return Budget(math.inf, PATIENCE, start)

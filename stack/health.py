@@ -11,7 +11,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 ANSWER_LIMIT = 5.0  # seconds
 INTERVAL = 0.2
@@ -42,11 +42,11 @@ class Answer:
         return release if isinstance(release, str) else None
 
 
-def ask(url: str, *, limit: float = ANSWER_LIMIT, headers: Mapping[str, str] | None = None) -> Answer:
+def ask(url: str | urllib.request.Request, *, limit: float = ANSWER_LIMIT) -> Answer:
     """Send one GET, past any proxy that the environment names; a redirect is an answer like others."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Redirects)
     try:
-        with direct.open(urllib.request.Request(url, headers=dict(headers or {})), timeout=limit) as response:
+        with direct.open(url, timeout=limit) as response:
             return Answer(response.status, _beginning(response))
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -69,18 +69,17 @@ def _beginning(response: HTTPResponse | urllib.error.HTTPError) -> str:
 
 
 def wait(
-    url: str,
+    url: str | urllib.request.Request,
     *,
     limit: float,
     hopeless: Callable[[], str | None],
-    headers: Mapping[str, str] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Answer:
     """Ask until the answer is 200, ``limit`` seconds have passed, or ``hopeless`` gives a reason to stop."""
     deadline = clock() + limit
     while True:
-        answer = ask(url, limit=2.0, headers=headers)  # short, because the gate holds what the application does not take
+        answer = ask(url, limit=2.0)  # short, because the gate holds what the application does not take
         if answer.healthy or clock() >= deadline:
             return answer
         if reason := hopeless():

@@ -1,7 +1,7 @@
-"""Maintenance: visitors get a page from the gate at once; whoever has the pass comes through to the application.
+"""Maintenance: visitors get a page from the gate at once; whoever has the pass comes through to the site.
 
-Two files, which the gate looks for at each request: so nothing is reloaded, and no restart changes it. Visitors
-get ``page.html`` where it is; the other one is named after the pass, which is known nowhere else.
+Two files, which the gate looks for at each request: so nothing is reloaded, and no restart changes it.
+Visitors get ``page.html`` where it is; the other one is named after the pass, which is known nowhere else.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.request import Request
 
 from stack import atomic, budget, console, environment, ownership
 from stack.errors import Usage
@@ -68,9 +69,12 @@ def link(site: Settings) -> str:
     return f"{address.rstrip('/')}/?{PASS}={_token(site)}"
 
 
-def cookie(site: Settings) -> dict[str, str]:
-    """Return the header by which a request comes through; none where visitors do, too."""
-    return {"Cookie": f"{PASS}={token}"} if (token := _token(site)) else {}
+def past(site: Settings, path: str) -> Request:
+    """Return a request that comes through to the application, whatever visitors see."""
+    request = Request(site.gate_url + path)  # noqa: S310 - always http to the gate on this machine
+    if token := _token(site):
+        request.add_header("Cookie", f"{PASS}={token}")
+    return request
 
 
 def remind(site: Settings) -> None:
@@ -80,10 +84,10 @@ def remind(site: Settings) -> None:
 
 @contextmanager
 def during(operation: Operation, rehearsal: Rehearsal, *, wanted: bool) -> Iterator[Budget]:
-    """Give what a hold may last: where visitors see the page and wait for nothing, a release has more time.
+    """Give what a hold may last: where visitors see the page and do not wait, a release has more time.
 
-    They see it for the sake of this operation where that is ``wanted``. If it does not come to its end, the page
-    goes with the other things that it made, when all is made good.
+    They see it for the sake of this operation where that is ``wanted``. If it does not come to its end, the
+    page goes with the other things that it made, when all is made good.
     """
     site = operation.site
     already = is_on(site)
@@ -104,7 +108,7 @@ def during(operation: Operation, rehearsal: Rehearsal, *, wanted: bool) -> Itera
 def _begin(site: Settings, token: Path, text: str) -> None:
     place = _place(site)
     place.mkdir(exist_ok=True)
-    place.chmod(0o711)  # the gate's user looks for names that it knows; nobody else of this machine lists them
+    place.chmod(0o711)  # whoever knows a name finds it, as the gate's user does; nobody else lists them
     ownership.hand_over(place)
     for stale in _passes(site):
         stale.unlink()

@@ -68,7 +68,7 @@ def _needed(client: DockerClient, site: Settings, ours: list[str]) -> set[str]:
 
 
 def _made_by_operations(client: DockerClient, site: Settings) -> dict[str, str]:
-    """Return the volumes that are named after an operation, and that; a name alone could be another site's."""
+    """Return this site's volumes that are named after an operation, with that operation."""
     found = {}
     for purpose in PURPOSES:
         form = re.compile(rf"{re.escape(site.site)}_{purpose}-({OPERATION})", re.ASCII)

@@ -50,8 +50,8 @@ def healthy(client: DockerClient, site: Settings) -> str:
         deaths = (report.death(container) for container in containers.of_site(client, site.site))
         return next((death for death in deaths if death), None)
 
-    url, headers = site.gate_url + site.health_path, maintenance.cookie(site)
-    answer = health.wait(url, limit=site.start_limit, hopeless=hopeless, headers=headers)
+    request = maintenance.past(site, site.health_path)
+    answer = health.wait(request, limit=site.start_limit, hopeless=hopeless)
     if not answer.healthy:
         limits = (report.exhausted(client, app) for app in containers.of_site(client, site.site, "app"))
         why = next((limit for limit in limits if limit), _why(site, answer))

@@ -55,8 +55,8 @@ def deploy(
 ) -> str:
     """Make the site run this checkout; return the release that now answers.
 
-    Tables that are ``accepted`` may lose rows by its migrations. Where it is ``paged``, visitors see a page while
-    releases change, instead of waiting.
+    Tables that are ``accepted`` may lose rows by its migrations. Where it is ``paged``, visitors see a page
+    while releases change, instead of waiting.
     """
     if provision_first:
         provision(root)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def check(root: Path) -> None:
     """Print what the health route says, through the gate; anything but 200 is an error."""
     site = settings.load(root)
-    answer = health.ask(site.gate_url + site.health_path, headers=maintenance.cookie(site))
+    answer = health.ask(maintenance.past(site, site.health_path))
     if not answer.healthy:
         raise Refused(
             f"{site.site} is not healthy",

@@ -111,7 +111,7 @@ def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts
     return {
         "state": app.state if app else "stopped",
         "health": running.health if running else "stopped",
-        "answers": _answers(site) if running else None,
+        "answers": health.ask(maintenance.past(site, site.health_path)).status if running else None,
         "uptime": _uptime(running) if running else None,
         "restarts": app.restarts if app else None,
         "oom_killed": app.oom_killed if app else None,
@@ -123,10 +123,6 @@ def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts
         "database": database,
         "media": media,
     }
-
-
-def _answers(site: Settings) -> int | None:
-    return health.ask(site.gate_url + site.health_path, headers=maintenance.cookie(site)).status
 
 
 def _sizes(site: Settings) -> tuple[int | None, int | None]:

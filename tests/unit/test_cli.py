@@ -106,7 +106,9 @@ def test_a_slip_of_the_pen_is_answered_with_the_nearest_task(capsys: pytest.Capt
 
 
 @pytest.mark.parametrize("argv", [["maintenance"], ["maintenance", "of"], ["maintenance", "--message", "on"]])
-def test_maintenance_without_on_or_off_is_neither(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_maintenance_without_on_or_off_is_neither(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert ends_with(argv) == 2
     assert "fix: did you mean `bin/inv maintenance.on`?" in capsys.readouterr().err
 
@@ -241,7 +243,12 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
     ("argv", "operation", "arguments", "options"),
     [
         (["deploy"], "deploy.deploy", (), {"provision_first": False, "accepted": (), "paged": False}),
-        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True, "accepted": (), "paged": False}),
+        (
+            ["deploy", "--provision"],
+            "deploy.deploy",
+            (),
+            {"provision_first": True, "accepted": (), "paged": False},
+        ),
         (
             ["deploy", "--accept-row-loss", "posts", "--accept-row-loss", "tags"],
             "deploy.deploy",

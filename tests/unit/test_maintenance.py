@@ -53,7 +53,12 @@ def page(site: Settings) -> str:
 
 
 def token(site: Settings) -> str:
-    return maintenance.cookie(site)["Cookie"].removeprefix("gate-pass=")
+    return (cookie(site) or "").removeprefix("gate-pass=")
+
+
+def cookie(site: Settings) -> str | None:
+    told: str | None = maintenance.past(site, "/").get_header("Cookie")
+    return told
 
 
 # --- the page and the pass ---------------------------------------------------------------------
@@ -80,11 +85,18 @@ def test_a_second_time_the_message_is_another_and_the_pass_the_same(site: Settin
     assert "<p>two</p>" in page(site)
 
 
+def test_a_request_past_the_page_asks_the_gate_with_the_pass(site: Settings) -> None:
+    maintenance.begin(site)
+    request = maintenance.past(site, "/api/health")
+    assert request.full_url == "http://127.0.0.1:3000/api/health"
+    assert request.get_header("Cookie") == maintenance.link(site).partition("?")[2]
+
+
 def test_off_the_pass_means_nothing_and_the_next_one_is_another(site: Settings) -> None:
     maintenance.begin(site)
     before = token(site)
     maintenance.end(site)
-    assert (maintenance.is_on(site), maintenance.cookie(site), files(site)) == (False, {}, {})
+    assert (maintenance.is_on(site), cookie(site), files(site)) == (False, None, {})
     maintenance.end(site)
     maintenance.begin(site)
     assert token(site) != before
@@ -94,7 +106,7 @@ def test_a_pass_that_a_crash_has_left_is_not_used_again(site: Settings) -> None:
     maintenance.begin(site)
     before = token(site)
     (site.root / "gate" / "maintenance" / "page.html").unlink()
-    assert maintenance.cookie(site) == {}
+    assert cookie(site) is None
     maintenance.begin(site)
     assert token(site) != before
     assert len(list((site.root / "gate" / "maintenance").glob("*.pass"))) == 1

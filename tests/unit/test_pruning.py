@@ -1,4 +1,4 @@
-"""Images of old releases and volumes of old restores go; what could still be needed, and whatever is somebody else's, stays."""
+"""Images of old releases and volumes of old restores go; what could be needed, or is not ours, stays."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ def pair(operation: str, site: str = "shop") -> list[str]:
 ALL = [name for operation in OPERATIONS for name in pair(operation)]
 
 
-def volume(name: str, project: str = "shop") -> dict[str, object]:
+def volume(name: str, project: str = "shop") -> dict[str, Any]:
     return {"Name": name, "Labels": {"com.docker.compose.project": project}}
 
 
 @pytest.fixture
 def restored(shop: Shop) -> Shop:
-    """Give a site after seven restores and two undos: it is on what the sixth made, and came from the second."""
+    """Give a site after seven restores: it is on what the sixth made, and came there from the second."""
     docker = shop.world.docker
     others = [
         volume("shop_payload-db"),
@@ -129,17 +129,18 @@ def restored(shop: Shop) -> Shop:
     for each in [*made, *others]:
         docker.answers[f"GET /volumes/{each['Name']}"] = each
         docker.answers[f"DELETE /volumes/{each['Name']}"] = Reply(204)
-    (db, media), (old_db, old_media) = pair(OPERATIONS[5]), pair(OPERATIONS[1])
+    db, media = pair(OPERATIONS[5])
     envfile.write(shop.world.root / ".env", {"DB_VOLUME": db, "MEDIA_VOLUME": media})
     shop.site.state.mkdir(exist_ok=True)
-    journal.remember(shop.site, moved(*pair(OPERATIONS[0]), db, media))
-    journal.remember(shop.site, moved(old_db, old_media, db, media))
+    journal.remember(shop.site, moved(OPERATIONS[0], OPERATIONS[5]))
+    journal.remember(shop.site, moved(OPERATIONS[1], OPERATIONS[5]))
     journal.remember(shop.site, {"operation": "backup"})
     return shop
 
 
-def moved(from_db: str, from_media: str, to_db: str, to_media: str) -> dict[str, str]:
-    return {"from_db": from_db, "from_media": from_media, "to_db": to_db, "to_media": to_media}
+def moved(before: str, after: str) -> dict[str, str]:
+    facts = ("from_db", "from_media", "to_db", "to_media")
+    return dict(zip(facts, [*pair(before), *pair(after)], strict=True))
 
 
 def gone(shop: Shop, **options: Any) -> list[str]:
@@ -155,11 +156,15 @@ def test_volumes_of_old_restores_go_but_the_newest_three_and_what_is_needed(rest
 
 def test_a_pair_of_which_one_half_is_needed_loses_the_other_when_it_is_old(restored: Shop) -> None:
     (db, _), (_, media) = pair(OPERATIONS[0]), pair(OPERATIONS[2])
-    assert gone(restored, keeping=(db, media)) == sorted({*pair(OPERATIONS[0]), *pair(OPERATIONS[2])} - {db, media})
+    assert gone(restored, keeping=(db, media)) == sorted(
+        {*pair(OPERATIONS[0]), *pair(OPERATIONS[2])} - {db, media}
+    )
 
 
 def test_volumes_that_a_container_has_stay(restored: Shop) -> None:
-    restored.world.docker.has_containers(engine.container())  # which has them all, as far as this engine tells
+    restored.world.docker.has_containers(
+        engine.container()
+    )  # which has them all, as far as this engine tells
     assert gone(restored) == []
 
 
