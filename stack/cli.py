@@ -75,10 +75,11 @@ class Stack(Program):
             raise ParseError(str(mistake)) from mistake
 
     def _as_one_word(self, words: list[str]) -> list[str]:
-        """Let `maintenance on` mean `maintenance.on`, where the first word alone is no task."""
-        tasks = self.collection.task_names
-        if ".".join(words[:2]) in tasks and words[0] not in tasks:
-            return [".".join(words[:2]), *words[2:]]
+        """Let `maintenance on` mean `maintenance.on`, where the two are not tasks of their own."""
+        first, names = words[:2], self.collection.task_names.items()
+        tasks = {each for name, aliases in names for each in (name, *aliases)}
+        if ".".join(first) in tasks and not tasks.issuperset(first):
+            return [".".join(first), *words[2:]]
         return words
 
     def _with_the_trailing_word(self, words: list[str]) -> list[str]:

@@ -105,6 +105,14 @@ def test_a_slip_of_the_pen_is_answered_with_the_nearest_task(capsys: pytest.Capt
     assert "fix: did you mean `bin/inv deploy`?" in capsys.readouterr().err
 
 
+def test_two_words_that_are_tasks_of_their_own_stay_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for each in ("bench.deploy", "bench.update", "update.update"):
+        monkeypatch.setattr(f"stack.operations.{each}", lambda *_, each=each, **__: done.append(each))
+    Stack(name="inv", binary="inv", namespace=tasks.ns).run(["inv", "bench", "update"])
+    assert done == ["bench.deploy", "update.update"]
+
+
 @pytest.mark.parametrize("argv", [["maintenance"], ["maintenance", "of"], ["maintenance", "--message", "on"]])
 def test_maintenance_without_on_or_off_is_neither(
     argv: list[str], capsys: pytest.CaptureFixture[str]
@@ -264,6 +272,7 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
         (["maintenance.on"], "maintenance.on", ("",), {}),
         (["maintenance", "on", "--message", "Back at 8"], "maintenance.on", ("Back at 8",), {}),
         (["maintenance", "off"], "maintenance.off", (), {}),
+        (["migrate", "status", "--json"], "migrate.status", (), {"as_json": True}),
         (["maintenance.off"], "maintenance.off", (), {}),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
