@@ -69,11 +69,19 @@ class Stack(Program):
                 raise ParseError(f"--{flag} has no meaning here")
 
     def parse_tasks(self) -> None:
-        self.core.unparsed = self._with_the_trailing_word(self.core.unparsed)
+        self.core.unparsed = self._with_the_trailing_word(self._as_one_word(self.core.unparsed))
         try:
             super().parse_tasks()
         except ValueError as mistake:  # a word where a flag wants a number
             raise ParseError(str(mistake)) from mistake
+
+    def _as_one_word(self, words: list[str]) -> list[str]:
+        """Let `maintenance on` mean `maintenance.on`, where the two are not tasks of their own."""
+        first, names = words[:2], self.collection.task_names.items()
+        tasks = {each for name, aliases in names for each in (name, *aliases)}
+        if ".".join(first) in tasks and not tasks.issuperset(first):
+            return [".".join(first), *words[2:]]
+        return words
 
     def _with_the_trailing_word(self, words: list[str]) -> list[str]:
         """Let `restore FILE` mean `restore --file=FILE`: with Invoke what stands alone cannot be left out."""

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import budget, compose, kept, rehearsal, releases, settings, start, swap, watch
+from stack import compose, kept, maintenance, rehearsal, releases, settings, start, swap, watch
 from stack.engine import containers
 from stack.errors import Broken
 
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What the operator is content with: tables that lose rows, visitors who see a page and do not wait."""
+
+    accepted: Sequence[str] = ()
+    paged: bool = False
+
+
+AS_USUAL = Terms()
+
+
+@dataclass(frozen=True)
 class Staying:
     """Why a release is not taken back when it turns bad after visitors have met it, and what to do then."""
 
@@ -32,30 +43,31 @@ class Staying:
 MIGRATED = "it has migrated the database, so that the one before may not work with it"
 
 
-def perform(
-    client: DockerClient, operation: Operation, change: Change, there: Place, accepted: Sequence[str] = ()
-) -> None:
-    """Let visitors have the new release, once it has worked on a copy of the data that is ``there``.
-
-    Tables that are ``accepted`` may lose rows.
-    """
+def perform(client: DockerClient, operation: Operation, change: Change, there: Place, terms: Terms) -> None:
+    """Let visitors have the new release, once it has worked on a copy of the data that is ``there``."""
     archive = kept.part(operation.site, operation.id)
     operation.making(files=(archive,))
-    told = rehearsal.held(client, operation, there, change.place, archive=archive, accepted=accepted)
+    told = rehearsal.held(client, operation, there, change.place, archive=archive, accepted=terms.accepted)
     before = kept.archive(operation.site, operation.id)
     fix = f"mend it, then `./deploy.sh`; `bin/inv rollback --with-data` goes back to {before}"
-    swapped(client, operation, change, told, Staying(MIGRATED, fix) if told.migrated else None)
+    swapped(client, operation, change, told, terms, Staying(MIGRATED, fix) if told.migrated else None)
 
 
-def swapped(
-    client: DockerClient, operation: Operation, change: Change, told: Rehearsal, staying: Staying | None
+def swapped(  # noqa: PLR0913, PLR0917 - what, on which terms, and what then
+    client: DockerClient,
+    operation: Operation,
+    change: Change,
+    told: Rehearsal,
+    terms: Terms,
+    staying: Staying | None,
 ) -> None:
     """Swap, then watch; a release that has to stay, whatever becomes of it, says why."""
     operation.telling(
         had=", ".join(told.had), migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}"
     )
     with ExitStack() as done:
-        swap.perform(client, operation, change, budget.of(operation.site.hold_budget, told), done)
+        with maintenance.during(operation, told, wanted=terms.paged) as budget:
+            swap.perform(client, operation, change, budget, done)
         _let_visitors_see(client, operation, change, staying)
 
 

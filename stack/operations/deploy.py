@@ -16,6 +16,7 @@ from stack import (
     gate,
     kept,
     live,
+    maintenance,
     operation,
     payload,
     preflight,
@@ -35,28 +36,26 @@ from stack.operations.provision import provision
 from stack.volumes import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from docker import DockerClient
 
     from stack.build import Candidate
     from stack.operation import Operation
+    from stack.rollout import Terms
     from stack.settings import Settings
 
 
-def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str] = ()) -> str:
-    """Make the site run this checkout; return the release that now answers.
-
-    Tables that are ``accepted`` may lose rows by its migrations.
-    """
+def deploy(root: Path, terms: Terms = rollout.AS_USUAL, *, provision_first: bool = False) -> str:
+    """Make the site run this checkout; return the release that now answers."""
     if provision_first:
         provision(root)
     there = settings.load(root)
     with engine.connected() as client, operation.begun(client, there, "deploy") as deploying:
         site = deploying.site
         candidate = _prepare(client, site)
-        if not _swap(client, deploying, candidate, accepted):
+        if not _swap(client, deploying, candidate, terms):
             _up(client, deploying, candidate)
         with signals.ignored():  # it is done
             gate.reload(site)
@@ -64,6 +63,7 @@ def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str]
                 f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin"
             )
             _warn_without_users(site)
+            maintenance.remind(site)
     return candidate.release
 
 
@@ -79,6 +79,7 @@ def _prepare(client: DockerClient, site: Settings) -> Candidate:
     candidate = build.chosen(client, site, env)
     if candidate.new:
         pruning.old_releases(client, site)
+        pruning.old_volumes(client, site)
         build.perform(client, site, candidate)
     if candidate.before:
         images.keep_name(client, candidate.before.image_id, candidate.before.image)
@@ -112,7 +113,12 @@ def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
             )
 
 
-def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, accepted: Sequence[str]) -> bool:
+def _swap(
+    client: DockerClient,
+    deploying: Operation,
+    candidate: Candidate,
+    terms: Terms,
+) -> bool:
     """Replace the release that served last; False where none did, or where it would be the same again."""
     site, old = deploying.site, candidate.before
     served = old or (site.app_image and site.app_image != candidate.image)
@@ -125,7 +131,7 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
     change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
     if change is None:
         return False
-    rollout.perform(client, deploying, change, there, accepted)
+    rollout.perform(client, deploying, change, there, terms)
     return True
 
 

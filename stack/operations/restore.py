@@ -17,10 +17,10 @@ from stack import (
     environment,
     errors,
     fill,
-    journal,
     live,
     operation,
     preflight,
+    pruning,
     settings,
     signals,
     switch,
@@ -76,6 +76,7 @@ def restore(root: Path, wish: Wish) -> None:
             _put_back(client, restoring, wish, there, before)
         with signals.ignored():  # it is done
             _tell(client, restoring, there, before)
+            _prune(client, restoring.site, there)
     console.result(str(restoring.entry.facts["restored"]))
 
 
@@ -86,6 +87,14 @@ def _tell(client: DockerClient, restoring: Operation, there: Place, before: Fact
     except (Failure, OSError) as trouble:  # of the summary, which takes nothing back
         console.progress(f"  what changed could not be counted: {errors.of(trouble).why}")
     _tell_of_the_way_back(client, restoring.entry.facts)
+
+
+def _prune(client: DockerClient, site: Settings, there: Place) -> None:
+    try:
+        now = settings.load(site.root)
+        pruning.old_volumes(client, now, keeping=(there.db_volume, there.media_volume))
+    except (Failure, OSError) as trouble:  # the next build does it
+        console.progress(f"  old volumes are still there: {errors.of(trouble).why}")
 
 
 def _makes_sense(wish: Wish) -> None:
@@ -233,15 +242,14 @@ def _outcome(told: trial.Trial) -> str:
 def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place, before: Facts | None) -> None:
     """Go back to the volumes from before the last restore; those of now stay too."""
     site = restoring.site
-    here = {"to_db": there.db_volume, "to_media": there.media_volume}
-    ended = [told for told in journal.history(site) if here.items() <= told.items()]
-    if not ended:
+    moved = data.last_move(site)
+    if moved is None:
         raise Refused(
             "there is no restore to undo",
             why="the site is not on volumes that a restore has filled",
             fix="`bin/inv backups` lists what can be restored",
         )
-    place = replace(there, db_volume=ended[-1]["from_db"], media_volume=ended[-1]["from_media"])
+    place = replace(there, db_volume=moved["from_db"], media_volume=moved["from_media"])
     for volume in (place.db_volume, place.media_volume):
         if not objects.volume_exists(client, volume):
             raise Refused(
@@ -252,7 +260,7 @@ def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place, 
     data.one_writer(client, replace(site, db_volume=place.db_volume))
     if before:  # what cannot be read has not to be protected from an undo
         _not_migrated_since(site, place, before)
-    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['began']},")
+    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {moved['began']},")
     restoring.telling(restored=place.db_volume, **_moved(there, place))
     switch.to(client, restoring, place, None)
 

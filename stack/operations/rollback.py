@@ -30,7 +30,7 @@ from stack.engine import containers, objects
 from stack.errors import Refused, Usage
 from stack.fill import Source
 from stack.meter import Meter
-from stack.rollout import Staying
+from stack.rollout import Staying, Terms
 from stack.volumes import Place
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Wish:
     release: str = ""
     with_data: bool = False
     code_only: bool = False
+    paged: bool = False
     yes: bool = False
 
 
@@ -119,7 +120,7 @@ def _code_only(
         raise _migrated_since(release, newer, now)
     old = containers.present(client, site.site, "app")
     if change := swap.prepared(client, going_back, old, place, release.env):
-        rollout.perform(client, going_back, change, there)
+        rollout.perform(client, going_back, change, there, Terms(paged=wish.paged))
 
 
 def _migrated_since(release: Release, newer: Sequence[str] | None, now: Facts) -> Refused:
@@ -158,7 +159,8 @@ def _with_its_data(
     )
     old = containers.present(client, site.site, "app")
     if change := swap.prepared(client, going_back, old, own, release.env):
-        rollout.swapped(client, going_back, change, told, _staying(site, manifest))
+        terms = Terms(paged=wish.paged)
+        rollout.swapped(client, going_back, change, told, terms, _staying(site, manifest))
 
 
 def _its_data(going_back: Operation, release: Release) -> tuple[Path, Manifest]:

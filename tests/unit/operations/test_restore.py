@@ -308,3 +308,12 @@ def test_a_compose_that_keeps_the_old_volumes_does_not_make_a_restore(shop: Shop
     with pytest.raises(Undone, match="the application could not be put on the new volumes"):
         restore(shop.world.root, YES)
     assert now(shop)[0] == "shop_payload-db"
+
+
+def test_old_volumes_that_cannot_be_listed_take_nothing_back(
+    shop: Shop, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.world.docker.answers["GET /volumes"] = Reply(500, '{"message": "out of memory"}')
+    put_back(shop)
+    assert "old volumes are still there: " in capsys.readouterr().err
+    assert now(shop)[0] != "shop_payload-db"
