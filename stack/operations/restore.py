@@ -76,7 +76,7 @@ def restore(root: Path, wish: Wish) -> None:
             _put_back(client, restoring, wish, there, before)
         with signals.ignored():  # it is done
             _tell(client, restoring, there, before)
-            _prune(client, restoring.site, there)
+            _prune(client, restoring, there)
     console.result(str(restoring.entry.facts["restored"]))
 
 
@@ -89,10 +89,11 @@ def _tell(client: DockerClient, restoring: Operation, there: Place, before: Fact
     _tell_of_the_way_back(client, restoring.entry.facts)
 
 
-def _prune(client: DockerClient, site: Settings, there: Place) -> None:
+def _prune(client: DockerClient, restoring: Operation, there: Place) -> None:
+    """Make room, but leave alone what this restore has made and what it came from."""
+    keeping = (there.db_volume, there.media_volume, *restoring.entry.volumes)
     try:
-        now = settings.load(site.root)
-        pruning.old_volumes(client, now, keeping=(there.db_volume, there.media_volume))
+        pruning.old_volumes(client, settings.load(restoring.site.root), keeping=keeping)
     except (Failure, OSError) as trouble:  # the next build does it
         console.progress(f"  old volumes are still there: {errors.of(trouble).why}")
 
