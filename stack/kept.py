@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stack import atomic, console, envfile, errors, ownership
+from stack.errors import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,6 +78,23 @@ def _note(place: Path) -> Note | None:
     except (OSError, ValueError, KeyError, TypeError) as damage:
         console.warn(f"{place} tells nothing of its release: {damage!r}")
         return None
+
+
+def environment(site: Settings) -> dict[str, str]:
+    """Return the `.env.production` that the live release was last started with; empty where not kept."""
+    for place in reversed(_found(site) if site.app_image else []):
+        with suppress(Failure, OSError):
+            if envfile.read(place / ".env").get("APP_IMAGE") == site.app_image:
+                return envfile.read(place / ".env.production")
+    return {}
+
+
+def overdue(site: Settings) -> dict[str, int]:
+    """Return the updates of which nothing stays when another has come to its end, with their bytes."""
+    return {
+        each.name: sum(file.stat().st_size for file in each.iterdir())
+        for each in _found(site)[: 1 - RELEASES]
+    }
 
 
 def forgotten(site: Settings, identity: str) -> None:

@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 
 def old_releases(client: DockerClient, site: Settings) -> None:
     """Remove all but the newest, those that came to stay last, and what a container is made of."""
-    ours = _ours(client, site)
-    unneeded = sorted(set(ours) - _needed(client, site, ours))
-    if not unneeded:
+    going = unneeded(client, site)
+    if not going:
         return
     place = objects.data_directory(client)
     with console.step("Remove old releases") as step:
         before = disk.room(place).free
-        removed = [name for name in unneeded if images.remove(client, name)]
+        removed = [name for name in going if images.remove(client, name)]
         freed = max(0, disk.room(place).free - before)
-        step.say(f"{len(removed)} of {len(unneeded)}, {sizes.human(freed)} freed")
+        step.say(f"{len(removed)} of {len(going)}, {sizes.human(freed)} freed")
 
 
-def _ours(client: DockerClient, site: Settings) -> list[str]:
+def unneeded(client: DockerClient, site: Settings) -> dict[str, int]:
+    """Return the images that would go, oldest first, with their bytes; layers that others share stay."""
+    ours = _ours(client, site)
+    needed = _needed(client, site, [*ours])
+    return {name: size for name, size in ours.items() if name not in needed}
+
+
+def _ours(client: DockerClient, site: Settings) -> dict[str, int]:
     """Return what deploys have named, oldest first; whatever else carries the site's name is somebody's."""
-    return sorted(name for name in images.named(client, site.site) if releases.built(releases.of_image(name)))
+    named = sorted(images.named(client, site.site).items())
+    return {name: image.size for name, image in named if releases.built(releases.of_image(name))}
 
 
 def _needed(client: DockerClient, site: Settings, ours: list[str]) -> set[str]:
