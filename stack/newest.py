@@ -1,4 +1,4 @@
-"""The newest version of a checkout, looked at, not brought in: its repository stays byte for byte the same."""
+"""The newest version of a checkout, looked at, not brought in: its repository stays as it is."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from stack.upstream import Branch, Checkout
 
-# What an ordinary fetch would write into the repository; objects go elsewhere, see `_aside`.
-WITHOUT = (
+# A fetch without all that an ordinary one would write into the repository; objects go elsewhere, see `_aside`.
+# Unpacked, objects that are here already would get a new date.
+FETCH = (
+    *("-c", "fetch.unpackLimit=1"),
+    "fetch",
+    "--quiet",
     "--no-write-fetch-head",
     "--no-tags",
     "--no-prune",
@@ -89,7 +93,7 @@ def _asked(quiet: Checkout, branch: Branch) -> str:
     upstream.came(quiet, branch, told)
     newest = told.out.split()[0]
     if not quiet.git("rev-list", "--quiet", "--objects", newest, "--not", "HEAD").ok:
-        fetch = quiet.git("fetch", "--quiet", *WITHOUT, branch.remote, branch.ref, timeout=upstream.PATIENCE)
+        fetch = quiet.git(*FETCH, branch.remote, branch.ref, timeout=upstream.PATIENCE)
         upstream.came(quiet, branch, fetch)
     return quiet.says("rev-parse", "--verify", f"{newest}^{{commit}}")
 

@@ -81,8 +81,8 @@ class Plan:
     """What would be done, and what is known of it.
 
     ``live`` is the image that serves, empty before the first deploy. ``migrations`` would run, None where
-    that is not known. ``images``, and what is kept of ``updates``, would be removed; with their bytes. ``refused``
-    is what would end it, in this order.
+    that is not known. ``images``, and what is kept of ``updates``, would be removed; with their bytes.
+    ``refused`` is what would end it, in this order.
     """
 
     course: Course

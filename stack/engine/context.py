@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docker.utils import exclude_paths
 from docker.utils.build import PatternMatcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 
 def files(directory: Path, *, without: Iterable[str] = ()) -> list[str]:
@@ -23,8 +23,10 @@ def files(directory: Path, *, without: Iterable[str] = ()) -> list[str]:
 
 def sent(directory: Path, names: Iterable[str], *, without: Iterable[str] = ()) -> list[str]:
     """Return which of these files ``directory`` would give to a build if they were there."""
-    matcher = PatternMatcher([*_patterns(directory), *without, "!Dockerfile"])  # as `exclude_paths` has it
-    return [name for name in names if not matcher.matches(Path(name))]
+    matcher: Any = PatternMatcher(
+        [*_patterns(directory), *without, "!Dockerfile"]
+    )  # as `exclude_paths` has it
+    return [name for name in names if not matcher.matches(name)]
 
 
 def _patterns(directory: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 SHOWN = "app/public/version.txt"
 SHOWS = "COPY --from=app public/version.txt ./public/version.txt"
 FIRST, SECOND = "20261124_101500_second", "20261125_101500_third"
+SOMEBODY = 4711
 VALUE = "a value that nobody is to see"
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="payload-stack-plan-") as directory:
-        yield Path(directory)
+        place = Path(directory)
+        place.chmod(0o755)  # root and others may go there
+        yield place
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,11 @@ def everything(site: Site) -> dict[str, object]:
     paths = [path for path in site.root.rglob("*") if "__pycache__" not in path.parts]
     times = {str(path): path.lstat().st_mtime_ns for path in paths if path.name != "__pycache__"}
     cached = {str(path.parent) for path in site.root.rglob("__pycache__")}  # made anew in these
-    return {**told, **{path: None if path in cached else time for path, time in times.items()}, "": site.state()}
+    return {
+        **told,
+        **{path: None if path in cached else time for path, time in times.items()},
+        "": site.state(),
+    }
 
 
 def plan(site: Site, operation: str = "deploy", code: int = 0) -> dict[str, Any]:
@@ -189,3 +197,21 @@ def test_what_an_update_would_refuse_is_told(site: Site, upstream: Repository) -
     away.rename(upstream.bare)
     assert [each["what"].partition(" ")[0] for each in refused] == ["1", "origin"]
     repository.git(site.root, "checkout", "--quiet", "--", ".")
+
+
+def test_root_looks_at_the_newest_version_as_the_owner_of_the_checkout(
+    site: Site, upstream: Repository
+) -> None:
+    for place in (upstream.bare, site.root):
+        give(place, SOMEBODY)
+    upstream.bare.chmod(0o700)
+    try:
+        assert plan(site, "update")["version"]["commits"] == 1
+    finally:
+        for place in (upstream.bare, site.root):
+            give(place, 0)
+
+
+def give(place: Path, owner: int) -> None:
+    for path in [place, *place.rglob("*")]:
+        os.chown(path, owner, owner, follow_symlinks=False)
