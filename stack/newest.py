@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from stack.upstream import Branch, Checkout
 
-# A fetch without all that an ordinary one would write into the repository; objects go elsewhere, see `_aside`.
+# A fetch without all that an ordinary one would write into the repository; for objects see `_aside`.
 # Unpacked, objects that are here already would get a new date.
 FETCH = (
     *("-c", "fetch.unpackLimit=1"),

@@ -133,9 +133,9 @@ def _made(looking: Look, version: Version | None = None, begins: str = "") -> Pl
         version=version,
         choice=choice,
         migrations=_pending(site, choice, told, version),
-        variables=_variables(env, before.env if before else was, was),
+        variables=variables(env, before.env if before else was, was),
         rooms=rooms,
-        hold=_hold(site) if way.replaces and way.gate and before and before.running else None,
+        hold=hold(site) if way.replaces and way.gate and before and before.running else None,
         images=pruning.unneeded(client, site) if way.prunes else {},
         updates=kept.overdue(site) if way.replaces else {},
         notes=tuple(looking.notes),
@@ -190,7 +190,7 @@ def _pending(
     return tuple(sorted(brought - told.applied.keys())) if told else None
 
 
-def _variables(now: Mapping[str, str], had: Mapping[str, str], was: Mapping[str, str]) -> Variables:
+def variables(now: Mapping[str, str], had: Mapping[str, str], was: Mapping[str, str]) -> Variables:
     """Compare with what the application was started with; beside that it has variables of its image."""
     if not had:
         return Variables()
@@ -223,7 +223,7 @@ def _by_file_system(needed: Mapping[str, int]) -> tuple[Room, ...]:
     return tuple(Room(path, size, disk.room(path).free) for path, size in together.values())
 
 
-def _hold(site: Settings) -> Hold:
+def hold(site: Settings) -> Hold:
     held = [told for told in journal.history(site) if told.get("code") == 0 and "held" in told]
     if not held:
         return Hold(site.hold_budget)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
 from stack import console, course, plan, releases, settings, sizes
@@ -131,7 +131,8 @@ def _lines(found: Plan, operation: str) -> list[str]:
 
 def _row(key: str, values: Sequence[str]) -> list[str]:
     """Return the values below each other, behind the name of them all."""
-    folded = [textwrap.wrap(value, WIDTH - INDENT, subsequent_indent="  ") for value in values]
+    fold = TextWrapper(WIDTH - INDENT, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    folded = [fold.wrap(value) for value in values]
     lines = [line for value in folded for line in value]
     return [f"{'' if n else key:<{INDENT}}{line}" for n, line in enumerate(lines)]
 

@@ -242,6 +242,8 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
             (),
             {"provision_first": False, "accepted": ["posts", "tags"]},
         ),
+        (["deploy", "--plan", "--json"], "plan.deploy", (), {"as_json": True}),
+        (["update", "--plan"], "plan.update", (), {"as_json": False}),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),
