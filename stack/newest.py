@@ -118,9 +118,7 @@ def _compared(site: Settings, quiet: Checkout, version: Version) -> Version:
 
 
 def _goes_into_the_image(site: Settings, root: Sequence[str], app: Sequence[str]) -> bool:
-    """Tell whether a build would get another file; the lists of what it does not get are inputs, too."""
-    if ".dockerignore" in (*root, *app):
-        return True
+    """Tell whether a build would get another file; `.dockerignore` is always one of them."""
     return bool(context.sent(site.root, root) or context.sent(site.app_dir, app, without=inputs.NEVER_BUILT))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stack.newest import Version
     from stack.plan import Plan, Variables
 
-WIDTH, INDENT = 98, 13
+WIDTH, INDENT = 98, 14
 Facts = dict[str, object]
 
 
@@ -113,7 +113,7 @@ def _lines(found: Plan, operation: str) -> list[str]:
         operation: [f"{_does(found)}; nothing was changed to tell this"],
         "now serves": [releases.of_image(found.live) or "nothing"],
         "version": _of_version(found.version),
-        "what is new": [found.choice.what],
+        "what changed": [found.choice.what],
         "migrations": _of_migrations(found.migrations),
         "variables": _of_variables(found.variables),
         "visitors": [_of_visitors(found)],
@@ -121,7 +121,7 @@ def _lines(found: Plan, operation: str) -> list[str]:
             f"{room.path}: up to {sizes.human(room.needed)} needed, {sizes.human(room.free)} free"
             for room in found.rooms
         ],
-        "removed": [f"{what}, {sizes.human(size)}" for what, size in _removed(found).items()],
+        "removed": [f"{what}, up to {sizes.human(size)}" for what, size in _removed(found).items()],
         "note": found.notes,
         "refused": [f"{each.what} (exit code {each.code})" for each in found.refused],
         "steps": [f"{number:2}  {title}" for number, title in enumerate(titles, 1)],

@@ -157,6 +157,7 @@ def test_settings_of_git_that_would_write_more_are_not_followed(eye: Eye, origin
     for name in settings_of_somebody:
         git(eye.root, "config", name, "true")
     git(eye.root, "config", "gc.auto", "1")
+    git(eye.root, "config", "remote.origin.tagOpt", "--tags")
     git(origin.author, "tag", "new")
     git(origin.author, "push", "--quiet", "--tags")
     git(eye.root, "tag", "mine")

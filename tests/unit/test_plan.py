@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ENTRY = journal.Entry("20261123T051558Z-00000000", "deploy", "2026-11-23T05:15:58Z", 4711)
 TOLD = {"applied": [{"name": "20260101_000000", "batch": 1}], "brought": ["20260101_000000"], "size": 5 << 20}
 MIGRATION = "app/src/migrations/20261124_101500_more.ts"
+HAD = "app/src/migrations/20260101_000000.ts"
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def site(shop: Shop) -> Shop:
     """Give a site that serves, and whose database tells its migrations."""
     tells(shop)
     (shop.world.root / MIGRATION).parent.mkdir(parents=True)
-    (shop.world.root / MIGRATION).touch()
+    for name in (MIGRATION, HAD):
+        (shop.world.root / name).touch()
     return shop
 
 
@@ -144,7 +146,7 @@ def test_it_fits_a_terminal(site: Shop, capsys: pytest.CaptureFixture[str]) -> N
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100 + len("long_" * 20)
     assert lines[0] == (
-        "deploy       a new release takes the place of the old one; nothing was changed to tell this"
+        "deploy        a new release takes the place of the old one; nothing was changed to tell this"
     )
 
 
