@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,17 +210,18 @@ def _rooms(looking: Look, way: Course, before: Container | None, told: Told | No
         disk.need(building, place, "to build an image")
     with looking.noted():
         disk.need(Need(archive, 0), str(site.state), "for the archive")
-    rooms = {place: disk.START.free + building.free + size, str(site.root): disk.CHECKOUT.free + archive}
-    return _by_file_system({disk.room(path).path: needed for path, needed in rooms.items()})
+    of_engine = (place, disk.START.free + building.free + size)
+    return _by_file_system(of_engine, (str(site.root), disk.CHECKOUT.free + archive))
 
 
-def _by_file_system(needed: Mapping[str, int]) -> tuple[Room, ...]:
-    together: dict[int, tuple[str, int]] = {}
-    for path, size in needed.items():
-        device = Path(path).stat().st_dev
-        first, before = together.get(device, (path, 0))
-        together[device] = (first, before + size)
-    return tuple(Room(path, size, disk.room(path).free) for path, size in together.values())
+def _by_file_system(*needed: tuple[str, int]) -> tuple[Room, ...]:
+    together: dict[int, Room] = {}
+    for path, size in needed:
+        found = disk.room(path)
+        device = Path(found.path).stat().st_dev
+        room = together.get(device, Room(found.path, 0, found.free))
+        together[device] = replace(room, needed=room.needed + size)
+    return tuple(together.values())
 
 
 def hold(site: Settings) -> Hold:
