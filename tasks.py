@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent
         "provision": "first make a bare Debian or Ubuntu machine ready (needs root)",
         "accept-row-loss": "a table that may lose rows by a migration; can be given again",
         "maintenance": "show visitors a page while releases change; they need not wait, it may take long",
+        "plan": "only tell what would be done; change nothing",
+        "json": "with --plan, for scripts: bytes, seconds",
     },
 )
 def deploy(
@@ -28,12 +30,18 @@ def deploy(
     provision: bool = False,
     accept_row_loss: Sequence[str] | None = None,
     maintenance: bool = False,
+    plan: bool = False,
+    json: bool = False,
 ) -> None:
     """Bring this checkout up, tried out on a copy of the data first; wait until visitors are served."""
     from stack import console
+    from stack.operations import plan as planning
     from stack.operations.deploy import deploy as run
     from stack.rollout import Terms
 
+    if planning.wanted(plan=plan, as_json=json, provision=provision):
+        planning.deploy(ROOT, as_json=json, paged=maintenance)
+        return
     # with another default than None, Invoke would take a table's letters for tables
     console.result(run(ROOT, Terms(accept_row_loss or (), maintenance), provision_first=provision))
 
@@ -150,6 +158,8 @@ def create(_: Context, email: str) -> None:
         "provision": "first make the machine ready for the new version (needs root)",
         "accept-row-loss": "a table that may lose rows by a migration; can be given again",
         "maintenance": "show visitors a page while releases change; they need not wait, it may take long",
+        "plan": "only tell what would be done; change nothing, fetch nothing into the repository",
+        "json": "with --plan, for scripts: bytes, seconds",
     },
 )
 def update(
@@ -157,10 +167,16 @@ def update(
     provision: bool = False,
     accept_row_loss: list[str] | None = None,
     maintenance: bool = False,
+    plan: bool = False,
+    json: bool = False,
 ) -> None:
     """Bring in the newest version and deploy it."""
+    from stack.operations import plan as planning
     from stack.operations.update import update as run
 
+    if planning.wanted(plan=plan, as_json=json, provision=provision):
+        planning.update(ROOT, as_json=json, paged=maintenance)
+        return
     # each flag of `deploy` is one of `update` too
     run(ROOT, provision=provision, accept_row_loss=accept_row_loss or [], maintenance=maintenance)
 

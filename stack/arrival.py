@@ -42,7 +42,7 @@ def problems(content: bytes, lines: Sequence[Line]) -> list[Problem]:
 
 def _as_compose_reads(content: bytes) -> dict[str, str] | run.Result:
     """Return what a container would get, or Compose's refusal; raise where there is no Compose."""
-    with _in_memory(content) as values, tempfile.TemporaryDirectory() as scratch:
+    with in_memory(content) as values, tempfile.TemporaryDirectory() as scratch:
         Path(scratch, "compose.yaml").write_text(DOCUMENT.format(values=values))
         asked = run.capture(compose.model(), cwd=Path(scratch), env=_shell(content), timeout=TIMEOUT)
     if not asked.ok and run.capture(compose.version(), timeout=TIMEOUT).ok:
@@ -53,7 +53,7 @@ def _as_compose_reads(content: bytes) -> dict[str, str] | run.Result:
 
 
 @contextmanager
-def _in_memory(content: bytes) -> Iterator[str]:
+def in_memory(content: bytes) -> Iterator[str]:
     """Give the path of a file that is on no disk, and gone with this process, however that ends."""
     with os.fdopen(os.memfd_create("environment"), "wb") as file:
         file.write(content)

@@ -46,30 +46,46 @@ def chosen(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Cand
         return _published(client, site, env)
     with console.step("What changed") as step:
         base = preflight.base_image(client, site.node_image)
-        digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base.id})
-        live = images.find(client, site.app_image) if site.app_image else None
-        before = containers.present(client, site.site, "app")
-        if live and live.labels.get("inputs") == digest:
-            step.say("nothing: no build")
-            return Candidate(site.app_image, digest, new=False, env=env, before=before)
-        release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
-        step.say(_what_changed(site, live))
-        return Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
+        candidate, what = compared(client, site, env, base.id)
+        step.say(what)
+        return candidate
+
+
+def compared(
+    client: DockerClient, site: Settings, env: Mapping[str, str], base: str
+) -> tuple[Candidate, str]:
+    """Return what would run if it was built on an image of this id, and in words what is new about it."""
+    digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base})
+    live = images.find(client, site.app_image) if site.app_image else None
+    before = containers.present(client, site.site, "app")
+    if live and live.labels.get("inputs") == digest:
+        return Candidate(site.app_image, digest, new=False, env=env, before=before), "nothing: no build"
+    release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
+    made = Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
+    return made, _what_changed(site, live)
 
 
 def _published(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
     """Compare what a registry gives with what is live; another image is a release of its own name."""
     given = registry.image(client, site)
     with console.step("What changed") as step:
-        live = images.find(client, site.app_image) if site.app_image else None
-        before = containers.present(client, site.site, "app")
-        made = Candidate(site.app_image, given.labels["inputs"], new=False, env=env, before=before)
-        if live and live.id == given.id:
-            step.say("nothing: the same image")
-            return made
-        step.say(f"{site.image_source} is another image")
-        release = releases.name(datetime.now(timezone.utc), given.id.partition(":")[2][:12])
-        return replace(made, image=releases.image(site.site, release), new=True, source=given.id)
+        candidate, what = compared_to(client, site, env, given)
+        step.say(what)
+        return candidate
+
+
+def compared_to(
+    client: DockerClient, site: Settings, env: Mapping[str, str], given: Image
+) -> tuple[Candidate, str]:
+    """Return what would run if that image was given, and in words what is new about it."""
+    live = images.find(client, site.app_image) if site.app_image else None
+    before = containers.present(client, site.site, "app")
+    made = Candidate(site.app_image, given.labels["inputs"], new=False, env=env, before=before)
+    if live and live.id == given.id:
+        return made, "nothing: the same image"
+    release = releases.name(datetime.now(timezone.utc), given.id.partition(":")[2][:12])
+    named = releases.image(site.site, release)
+    return replace(made, image=named, new=True, source=given.id), f"{site.image_source} is another image"
 
 
 def _what_changed(site: Settings, live: Image | None) -> str:

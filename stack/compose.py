@@ -25,6 +25,11 @@ def model() -> Argv:
     return _compose("config", "--format", "json")
 
 
+def made_of(service: str, model: str, directory: str) -> Argv:
+    """Sum a service up as on its containers. That of a model: of files, Compose would forget `env_file`."""
+    return _compose("--file", model, "--project-directory", directory, "config", "--hash", service)
+
+
 def build() -> Argv:
     return _compose("--progress", "plain", "build", "app")
 

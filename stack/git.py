@@ -9,6 +9,7 @@ from stack import run
 from stack.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from stack.ownership import Identity
@@ -38,12 +39,15 @@ def revision(directory: Path) -> str:
 
 
 def asked(
-    directory: Path, *arguments: str, owner: Identity | None = None, timeout: float | None = None
+    directory: Path,
+    *arguments: str,
+    owner: Identity | None = None,
+    variables: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> Result:
     """Run Git in a directory, as its owner where one is given; it asks nobody for a password."""
-    return run.capture(
-        [*GIT, *arguments], cwd=directory, env=_environment(owner), timeout=timeout, owner=owner
-    )
+    env = {**_environment(owner), **(variables or {})}
+    return run.capture([*GIT, *arguments], cwd=directory, env=env, timeout=timeout, owner=owner)
 
 
 def _environment(owner: Identity | None) -> dict[str, str]:

@@ -120,6 +120,19 @@ def variables(site: Settings) -> set[str]:
     return {name for note in notes(site) for name in envfile.read(note.place / ".env.production")}
 
 
+def environment(site: Settings) -> dict[str, str]:
+    """Return the `.env.production` that the live release was last started with; empty where not kept."""
+    live = latest(notes(site), site.app_image) if site.app_image else None
+    return envfile.read(live.place / ".env.production") if live else {}
+
+
+def overdue(site: Settings) -> dict[str, int]:
+    """Return the updates of which nothing stays when another has come to its end, with their bytes."""
+    stay = identities(site)
+    going = (each for each in _found(site) if each.name not in stay)
+    return {each.name: sum(file.stat().st_size for file in each.iterdir()) for each in going}
+
+
 def forgotten(site: Settings, identity: str) -> None:
     """Remove what is kept of a release that did not stay."""
     _removed([_all(site) / identity])

@@ -14,7 +14,7 @@ from stack.settings import FORMS
 from stack.versions import COMPOSE_MINIMUM, at_least
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from docker import DockerClient
 
@@ -30,11 +30,19 @@ def machine(client: DockerClient, site: Settings) -> None:
 
 def place(client: DockerClient, site: Settings) -> None:
     """Refuse what the site would not find here: its port, a network, room."""
-    _port_is_ours(client, site)
-    objects.usable_network(client, site.proxy_network)
-    disk.need(disk.CHECKOUT, str(site.root), "for the settings of this site")
-    disk.need(disk.START, objects.data_directory(client), "to start the site")
-    _tell_of_variables(site)
+    for check in of_place(client, site):
+        check()
+    tell_of_variables(site)
+
+
+def of_place(client: DockerClient, site: Settings) -> tuple[Callable[[], object], ...]:
+    """Return what has to be true of this machine, one question each."""
+    return (
+        lambda: _port_is_ours(client, site),
+        lambda: objects.usable_network(client, site.proxy_network),
+        lambda: disk.need(disk.CHECKOUT, str(site.root), "for the settings of this site"),
+        lambda: disk.need(disk.START, objects.data_directory(client), "to start the site"),
+    )
 
 
 def files(
@@ -47,7 +55,7 @@ def files(
 
     ``formerly`` names those of an earlier release.
     """
-    _compose_reads_the_files(site, env, formerly)
+    compose_reads(site, env, formerly)
     base_image(client, site.gate_image)
     if containers.running(client, site.site, "gate"):
         gate.validate(site)
@@ -99,7 +107,7 @@ def _port_is_ours(client: DockerClient, site: Settings) -> None:
         )
 
 
-def _tell_of_variables(site: Settings) -> None:
+def tell_of_variables(site: Settings) -> None:
     for key in compose.unknown(site):
         near = problems.nearest(key, FORMS)
         meant = f"did you mean {near}?" if near else "docs/environment.md lists every setting"
@@ -134,9 +142,7 @@ def _compose_is_new_enough() -> None:
         )
 
 
-def _compose_reads_the_files(
-    site: Settings, env: Mapping[str, str], formerly: Mapping[str, str] | None
-) -> None:
+def compose_reads(site: Settings, env: Mapping[str, str], formerly: Mapping[str, str] | None = None) -> None:
     read = run.capture(compose.config(), cwd=site.root, env=compose.environment(site, formerly))
     if not read.ok:
         raise Invalid(

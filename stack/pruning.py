@@ -22,9 +22,15 @@ OPERATION = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
 
 def old_releases(client: DockerClient, site: Settings) -> None:
     """Remove all images but the newest, those that came to stay last, and what a container is made of."""
+    going = unneeded(client, site)
+    _remove(client, "Remove old releases", going, lambda name: images.remove(client, name))
+
+
+def unneeded(client: DockerClient, site: Settings) -> dict[str, int]:
+    """Return the images that would go, oldest first, with their bytes; layers that others share stay."""
     ours = _ours(client, site)
-    unneeded = set(ours) - _needed(client, site, ours)
-    _remove(client, "Remove old releases", unneeded, lambda name: images.remove(client, name))
+    needed = _needed(client, site, [*ours])
+    return {name: size for name, size in ours.items() if name not in needed}
 
 
 def old_volumes(client: DockerClient, site: Settings, *, keeping: Collection[str] = ()) -> None:
@@ -32,6 +38,11 @@ def old_volumes(client: DockerClient, site: Settings, *, keeping: Collection[str
 
     Needed is what `.env` names or a container has, what `./restore.sh --undo` goes back to, and ``keeping``.
     """
+    going = unneeded_volumes(client, site, keeping=keeping)
+    _remove(client, "Remove old volumes", going, lambda name: not objects.remove_volume(client, name))
+
+
+def unneeded_volumes(client: DockerClient, site: Settings, *, keeping: Collection[str] = ()) -> list[str]:
     needed = {site.db_volume, site.media_volume, *data.before_the_last_move(site), *keeping}
     left = {
         name: operation
@@ -39,26 +50,24 @@ def old_volumes(client: DockerClient, site: Settings, *, keeping: Collection[str
         if name not in needed and not containers.mounted(client, name)
     }
     newest = sorted(set(left.values()))[-kept.RELEASES :]
-    unneeded = {name for name, operation in left.items() if operation not in newest}
-    _remove(client, "Remove old volumes", unneeded, lambda name: not objects.remove_volume(client, name))
+    return sorted(name for name, operation in left.items() if operation not in newest)
 
 
-def _remove(
-    client: DockerClient, title: str, unneeded: Collection[str], remove: Callable[[str], bool]
-) -> None:
-    if not unneeded:
+def _remove(client: DockerClient, title: str, going: Collection[str], remove: Callable[[str], bool]) -> None:
+    if not going:
         return
     place = objects.data_directory(client)
     with console.step(title) as step:
         before = disk.room(place).free
-        removed = [name for name in sorted(unneeded) if remove(name)]
+        removed = [name for name in going if remove(name)]
         freed = max(0, disk.room(place).free - before)
-        step.say(f"{len(removed)} of {len(unneeded)}, {sizes.human(freed)} freed")
+        step.say(f"{len(removed)} of {len(going)}, {sizes.human(freed)} freed")
 
 
-def _ours(client: DockerClient, site: Settings) -> list[str]:
+def _ours(client: DockerClient, site: Settings) -> dict[str, int]:
     """Return what deploys have named, oldest first; whatever else carries the site's name is somebody's."""
-    return sorted(name for name in images.named(client, site.site) if releases.built(releases.of_image(name)))
+    named = sorted(images.named(client, site.site).items())
+    return {name: image.size for name, image in named if releases.built(releases.of_image(name))}
 
 
 def _needed(client: DockerClient, site: Settings, ours: list[str]) -> set[str]:

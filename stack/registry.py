@@ -36,7 +36,11 @@ def image(client: DockerClient, site: Settings) -> Image:
     """Return the image, pulled where it is not here; one that is not of this stack is :class:`Refused`."""
     if images.find(client, site.image_source) is None:
         pull(site)
-    found = images.find(client, site.image_source)
+    return fitting(site, images.find(client, site.image_source))
+
+
+def fitting(site: Settings, found: Image | None) -> Image:
+    """Return an image that is one of this stack; any other is :class:`Refused`."""
     reason = _misfit(found) if found else "the registry gave something else"
     if found is None or reason:
         raise Refused(

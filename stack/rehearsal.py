@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from stack.operation import Operation
     from stack.trial import Trial
-    from stack.volumes import Facts, Place
+    from stack.volumes import Place
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def on(  # noqa: PLR0913 - where, from what, and what is meant so
         before = fill.filled(client, operation.site, new, source, step)
     filling = time.monotonic() - began
     assert before is not None  # noqa: S101 - a database was wanted
-    _not_pushed(before)
+    not_pushed(before.dev_pushed)
     with operation.step("Trial") as step:
         told = trial.held(client, operation.site, place, before, accepted=accepted)
         step.say(f"answers after {told.first:.1f} s, {_migrations(told)}")
@@ -85,9 +85,9 @@ def on(  # noqa: PLR0913 - where, from what, and what is meant so
     return Rehearsal(told, filling, before.migrations, migrated=other_tables or bool(told.migrations))
 
 
-def _not_pushed(facts: Facts) -> None:
+def not_pushed(pushed: bool) -> None:  # noqa: FBT001 - it is all there is to it
     """Refuse a database on which Payload asks a question at its start, and waits for ever."""
-    if facts.dev_pushed:
+    if pushed:
         raise Refused(
             "a development server has changed this database",
             why="payload_migrations has a row with batch -1, about which Payload asks when it starts",

@@ -73,7 +73,7 @@ def taken(client: DockerClient, order: Order, step: Step) -> Manifest:
         reading = Meter(step, order.path.stat().st_size, "reading it back, ")
         archive.check(order.path, on_bytes=reading.passed)
     except volumes.Unsound as finding:
-        raise _failure(finding, order.place) from finding
+        raise failure(finding, order.place) from finding
     except Rejected as damage:
         raise Untrusted(
             "the archive is not what was written", why=damage.why, fix="check this machine's memory and disk"
@@ -81,7 +81,7 @@ def taken(client: DockerClient, order: Order, step: Step) -> Manifest:
     return manifest
 
 
-def _failure(finding: volumes.Unsound, place: Place) -> Refused | Untrusted:
+def failure(finding: volumes.Unsound, place: Place) -> Refused | Untrusted:
     if finding.kind == "room":
         return Refused(
             f"not enough room for a copy of the database on volume {place.db_volume}",

@@ -6,7 +6,7 @@ versions. So the journal knows of it before it begins, and who comes afterwards 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +29,18 @@ BEFORE, AFTER = "from_commit", "to_commit"  # facts of the journal
 
 @dataclass(frozen=True)
 class Checkout:
-    """A working tree of Git, and its owner where that is somebody else than this process."""
+    """A working tree of Git, and its owner where that is somebody else than this process.
+
+    ``variables`` are for Git alone.
+    """
 
     top: Path
     owner: Identity | None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def git(self, *arguments: str, timeout: float | None = None) -> Result:
-        return git.asked(self.top, *IN_FRONT, *arguments, owner=self.owner, timeout=timeout)
+        words = [*IN_FRONT, *arguments]
+        return git.asked(self.top, *words, owner=self.owner, variables=self.variables, timeout=timeout)
 
     def says(self, *arguments: str) -> str:
         """Return what Git must be able to tell."""
@@ -110,6 +115,12 @@ def unchanged(checkout: Checkout) -> None:
 def fetched(checkout: Checkout, branch: Branch) -> str:
     """Ask the other side, and return the newest commit."""
     done = checkout.git("fetch", "--quiet", branch.remote, branch.ref, timeout=PATIENCE)
+    came(checkout, branch, done)
+    return checkout.says("rev-parse", "--verify", f"{branch.tracking}^{{commit}}")
+
+
+def came(checkout: Checkout, branch: Branch, done: Result) -> None:
+    """Refuse what the other side did not answer as it should."""
     if not done.ok:
         raise Refused(
             f"{branch.remote} does not give {checkout.top} its newest version",
@@ -117,7 +128,6 @@ def fetched(checkout: Checkout, branch: Branch) -> str:
             fix=f"try `git fetch {branch.remote}` there, as the checkout's owner; it must ask for nothing",
             detail=done.err,
         )
-    return checkout.says("rev-parse", "--verify", f"{branch.tracking}^{{commit}}")
 
 
 def distance(checkout: Checkout, branch: Branch, newest: str) -> int:
@@ -136,7 +146,7 @@ def distance(checkout: Checkout, branch: Branch, newest: str) -> int:
 def bring_in(updating: Operation, checkout: Checkout, newest: str) -> None:
     """Make a checkout the newest commit; where that fails it stays what it was."""
     before = checkout.says("rev-parse", "HEAD")
-    _in_nobodys_way(checkout, before, newest)
+    in_nobodys_way(checkout, before, newest)
     facts = {BEFORE: before, AFTER: newest}
     updating.telling(**facts)
     with signals.ignored():
@@ -163,7 +173,7 @@ def put_back(directory: Path, facts: Mapping[str, str]) -> None:
     checkout.says("reset", "--quiet", "--hard", facts[BEFORE])
 
 
-def _in_nobodys_way(checkout: Checkout, before: str, newest: str) -> None:
+def in_nobodys_way(checkout: Checkout, before: str, newest: str) -> None:
     """Refuse new files that would replace some that Git does not know: even ignored ones stay."""
     changes = ("diff", "--name-only", "-z", "--no-renames", "--diff-filter=A", before, newest)
     new, here = set(checkout.names(*changes)), set(checkout.names("ls-files", "--others", "-z"))

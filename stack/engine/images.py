@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Image:
-    """``size`` is in bytes, unpacked; ``user`` is empty for root."""
+    """``size`` is in bytes, unpacked; ``user`` is empty for root; ``digests`` are those of registries."""
 
     id: str
     size: int
     labels: Mapping[str, str]
     user: str = ""
+    digests: tuple[str, ...] = ()
 
 
 def find(client: DockerClient, name: str) -> Image | None:
@@ -36,7 +37,8 @@ def find(client: DockerClient, name: str) -> Image | None:
         except ImageNotFound:
             return None
     config = attrs["Config"]
-    return Image(attrs["Id"], attrs["Size"], config.get("Labels") or {}, config.get("User") or "")
+    digests = tuple(name.partition("@")[2] for name in attrs.get("RepoDigests") or [])
+    return Image(attrs["Id"], attrs["Size"], config.get("Labels") or {}, config.get("User") or "", digests)
 
 
 def named(client: DockerClient, repository: str) -> dict[str, Image]:
@@ -70,6 +72,15 @@ def remove(client: DockerClient, name: str) -> bool:
                 raise
             return False
     return True
+
+
+def published(client: DockerClient, name: str) -> str | None:
+    """Ask a registry what an image is now, without pulling it; None where that cannot be had."""
+    try:
+        with translated(leave=APIError):
+            return str(client.images.get_registry_data(name).id)
+    except APIError:
+        return None
 
 
 def pull(client: DockerClient, name: str) -> str | None:

@@ -19,13 +19,20 @@ CONFLICT = 409
 
 def ensure_network(client: DockerClient, name: str) -> bool:
     """Create a bridge network unless it is there; return whether it was created."""
+    if network_exists(client, name):
+        return False
+    with translated():
+        _create_network(client, name)
+    return True
+
+
+def network_exists(client: DockerClient, name: str) -> bool:
     with translated():
         try:
             client.networks.get(name)
         except NotFound:
-            _create_network(client, name)
-            return True
-    return False
+            return False
+    return True
 
 
 def usable_network(client: DockerClient, name: str) -> None:

@@ -1,4 +1,4 @@
-// DATABASE : tells which migrations a database has had, and which the release in this image brings along.
+// DATABASE : tells which migrations a database has had, which the release in this image brings along, and its bytes.
 //
 // Payload's list of them, `{ up, down, name }` each, is code by now; their names stand in it as `payload migrate:create`
 // made them. Nothing of it is run.
@@ -20,7 +20,10 @@ function brought() {
   return [...new Set(code.flatMap((text) => [...text.matchAll(NAME)].map((found) => found[1])))].sort()
 }
 
+const bytes = (file) => fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0
+
 run(() => {
   head(databasePath)
-  tell({ applied: opened(databasePath, applied), brought: brought() })
+  const size = bytes(databasePath) + bytes(`${databasePath}-wal`)
+  tell({ applied: opened(databasePath, applied), brought: brought(), size })
 })

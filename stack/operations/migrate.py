@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import console, environment, live, settings, volumes
+from stack import console, environment, live, migrations, settings
 from stack.engine import client as engine
+from stack.migrations import PUSHED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
-PUSHED = -1  # the batch that Payload gives to what a development server did
+    from stack.migrations import Told
 
 
 def status(root: Path, *, as_json: bool) -> None:
@@ -24,20 +25,18 @@ def status(root: Path, *, as_json: bool) -> None:
     site = settings.load(root)
     with engine.connected() as client:
         place = live.place(client, site, environment.checked(site, warn=console.warn))
-        with volumes.running(site, place, "reader", "migrations", place.database) as process:
-            told = volumes.heard(process)
+        told = migrations.told(site, place)
     found = _found(told)
     if as_json:
         console.result_json(found)
     else:
         _shown(found)
-    if any(each["batch"] == PUSHED for each in told["applied"]):
+    if told.pushed:
         console.warn("a development server changed this database: docs/troubleshooting.md mends that")
 
 
-def _found(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    applied = {each["name"]: each["batch"] for each in told["applied"]}
-    brought = told["brought"]
+def _found(told: Told) -> list[dict[str, Any]]:
+    applied, brought = told.applied, told.brought
     names = [*applied, *(name for name in brought or () if name not in applied)]
     return [
         {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -69,6 +70,26 @@ def test_a_deploy_does_not_ask_the_registry_again(site: Site, registry: Registry
     assert (site.state(), serves(site)) == (before, "one")
 
 
+def test_a_plan_asks_the_registry_and_pulls_nothing(site: Site, registry: Registry) -> None:
+    before, images = site.state(), site.run("docker", "images", "--no-trunc").stdout.count(registry.address)
+    told = planned(site)
+    assert told["what_changed"] == f"{registry.address}/{STABLE}: more is known when it is here"
+    assert (told["build"], told["migrations"], told["steps"][0]) == (
+        False,
+        None,
+        f"Pull {registry.address}/{STABLE}",
+    )
+    assert site.state() == before
+    assert site.run("docker", "images", "--no-trunc").stdout.count(registry.address) == images
+
+
+def planned(site: Site) -> dict[str, Any]:
+    done = site.run("./update.sh", "--plan", "--json")
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
 def test_an_update_brings_what_the_name_means_now(site: Site, registry: Registry, image: str) -> None:
     built = published(registry, image, "three")
     done = site.run("./update.sh")
@@ -80,6 +101,7 @@ def test_an_update_brings_what_the_name_means_now(site: Site, registry: Registry
 
 def test_the_same_image_is_nothing_to_do(site: Site) -> None:
     before = site.state()
+    assert planned(site)["what_changed"] == "nothing: the same image"
     done = site.run("./update.sh")
     assert (done.returncode, "nothing: the same image" in done.stderr) == (0, True), done.stderr
     assert site.state() == before

@@ -279,6 +279,8 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
         (["maintenance", "off"], "maintenance.off", (), {}),
         (["migrate", "status", "--json"], "migrate.status", (), {"as_json": True}),
         (["maintenance.off"], "maintenance.off", (), {}),
+        (["deploy", "--plan", "--json"], "plan.deploy", (), {"as_json": True, "paged": False}),
+        (["update", "--plan"], "plan.update", (), {"as_json": False, "paged": False}),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),
