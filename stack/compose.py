@@ -25,8 +25,8 @@ def model() -> Argv:
     return _compose("config", "--format", "json")
 
 
-def build() -> Argv:
-    return _compose("--progress", "plain", "build", "app")
+def build(*services: str) -> Argv:
+    return _compose("--progress", "plain", "build", *services)
 
 
 def up(*, wait: bool = False) -> Argv:
@@ -55,9 +55,9 @@ def inside(service: str, argv: Sequence[str]) -> Argv:
     return _compose("exec", "--no-TTY", service, *argv)
 
 
-def beside(service: str, argv: Sequence[str]) -> Argv:
+def beside(service: str, argv: Sequence[str], options: Sequence[str] = ("--no-TTY",)) -> Argv:
     """Run ``argv`` in a container of its own, which goes with its end and with that of its client."""
-    return _compose("run", "--rm", "--no-TTY", "--no-deps", "--quiet-pull", service, *argv)
+    return _compose("run", "--rm", "--no-deps", "--quiet-pull", *options, service, *argv)
 
 
 def trial() -> Argv:

@@ -18,6 +18,8 @@ def old_releases(client: DockerClient, site: Settings) -> None:
     """Remove all but the newest, those that came to stay last, and what a container is made of."""
     ours = _ours(client, site)
     unneeded = sorted(set(ours) - _needed(client, site, ours))
+    for name in _migrators(client, site, but=set(ours) - set(unneeded)):
+        images.remove(client, name)
     if not unneeded:
         return
     place = objects.data_directory(client)
@@ -31,6 +33,12 @@ def old_releases(client: DockerClient, site: Settings) -> None:
 def _ours(client: DockerClient, site: Settings) -> list[str]:
     """Return what deploys have named, oldest first; whatever else carries the site's name is somebody's."""
     return sorted(name for name in images.named(client, site.site) if releases.built(releases.of_image(name)))
+
+
+def _migrators(client: DockerClient, site: Settings, *, but: set[str]) -> list[str]:
+    """Return what migrates for releases that are not here any more; little of it is not of others too."""
+    here = {name for name in images.named(client, site.site) if name.endswith(releases.MIGRATOR)}
+    return sorted(here - {releases.migrator(name) for name in but})
 
 
 def _needed(client: DockerClient, site: Settings, ours: list[str]) -> set[str]:

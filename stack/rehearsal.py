@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stack import drill, fill, sizes, snapshot, trial
+from stack import drill, fill, migrator, sizes, snapshot, trial
 from stack.engine import objects
 from stack.errors import Refused
 from stack.fill import Source
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.migrator import Migration
     from stack.operation import Operation
     from stack.trial import Trial
     from stack.volumes import Facts, Place
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """How a release started on a copy of the data, and the seconds that ``filling`` a volume with it took."""
+    """How a release started on a copy of the data, and the seconds that ``filling`` a volume with it took.
+
+    ``migration`` is what Payload's own command did to the copy, and shall do to the data.
+    """
 
     trial: Trial
     filling: float
     migrated: bool
+    migration: Migration | None = None
 
 
 def held(  # noqa: PLR0913 - from where, to what, and what is meant so
@@ -39,11 +44,13 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     image: str,
     archive: Path,
     accepted: Sequence[str] = (),
+    by_command: bool = False,
 ) -> Rehearsal:
     """Back the database of ``there`` up, boot ``image`` on a copy, and tell how that went.
 
     ``archive`` is the backup's path, whoever calls keeps it or not. Live media cannot be changed by what
-    starts there. Tables that are ``accepted`` may lose rows.
+    starts there. Tables that are ``accepted`` may lose rows; ``by_command``, Payload's own
+    command migrates before.
     """
     site = operation.site
     with operation.step("Back up the database") as step:
@@ -57,14 +64,15 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     filling = time.monotonic() - began
     assert before is not None  # noqa: S101 - a database was wanted
     _not_pushed(before)
+    on_live_media = replace(scratch, media_volume=there.media_volume)
+    migration = migrator.prepared(client, operation, on_live_media, before) if by_command else None
     with operation.step("Trial") as step:
-        on_live_media = replace(scratch, media_volume=there.media_volume)
         told = trial.held(client, site, on_live_media, before, accepted=accepted)
         step.say(f"answers after {told.first:.1f} s, {_migrations(told)}")
     for volume in (scratch.db_volume, scratch.media_volume):  # room for the copy that follows
         objects.remove_volume(client, volume)
     other_tables = told.facts.rows.keys() != before.rows.keys()
-    return Rehearsal(told, filling, migrated=other_tables or bool(told.migrations))
+    return Rehearsal(told, filling, migrated=other_tables or bool(told.migrations), migration=migration)
 
 
 def _not_pushed(facts: Facts) -> None:

@@ -18,6 +18,7 @@ from stack import (
     gate,
     kept,
     live,
+    migrator,
     operation,
     payload,
     preflight,
@@ -132,7 +133,16 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
         return False
     archive = kept.part(site, deploying.id)
     deploying.making(files=(archive,))
-    told = rehearsal.held(client, deploying, there, image=candidate.image, archive=archive, accepted=accepted)
+    told = rehearsal.held(
+        client,
+        deploying,
+        there,
+        image=candidate.image,
+        archive=archive,
+        accepted=accepted,
+        by_command=site.by_command,
+    )
+    change = replace(change, migration=told.migration)
     deploying.telling(migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}")
     with ExitStack() as done:
         swap.perform(client, deploying, change, budget.of(site.hold_budget, told), done)
@@ -169,6 +179,8 @@ def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> Non
     if not _serves(candidate):
         deploying.touching(serving=False)
     try:
+        if site.by_command and not _serves(candidate):
+            migrator.first(client, deploying, _place(site, candidate))
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image, secrets=candidate.env)
         with console.step("Health, through the gate") as step:
@@ -181,6 +193,10 @@ def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> Non
             if isinstance(trouble, KeyboardInterrupt) and _serves(candidate):
                 raise  # it is as it was
             raise _undone(client, site, candidate, errors.of(trouble)) from trouble
+
+
+def _place(site: Settings, candidate: Candidate) -> Place:
+    return Place(candidate.image, live.database(candidate.env), site.db_volume, site.media_volume)
 
 
 def _serves(candidate: Candidate) -> bool:
