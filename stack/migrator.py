@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stack import compose, console, envfile, environment, releases, run, volumes
@@ -73,13 +73,13 @@ def brought(client: DockerClient, site: Settings, image: str) -> tuple[str, ...]
             fix="`./deploy.sh` builds it",
         )
     done = _run(client, site, {"APP_IMAGE": image}, "migrate:status", site.start_limit, options=ELSEWHERE)
-    names = tuple(LISTED.findall(COLOUR.sub("", done.out)))
+    names = tuple(LISTED.findall(done.out))
     if not names:
         raise Refused(
             "Payload names no migration of this project",
             why=_reason(done, site.start_limit),
             fix="`bin/inv migrate.create initial` writes the first one; or take MIGRATE=command out of .env",
-            detail=_said(site, done),
+            detail=_said(done),
         )
     return names
 
@@ -95,7 +95,7 @@ def perform(
             f"not all migrations ran: {', '.join(absent)}",
             why=_reason(done, within),
             fix="mend what `payload migrate` says above, then `./deploy.sh`",
-            detail=_said(site, done),
+            detail=_said(done),
         )
 
 
@@ -129,19 +129,23 @@ def _run(  # noqa: PLR0913, PLR0917 - where, what, for how long
     finally:
         for left in containers.beside(client, site.site, "migrator"):
             containers.remove(client, left)
-    return done
+    return replace(done, out=_shown(site, done.out), err=_shown(site, done.err))
+
+
+def _shown(site: Settings, text: str) -> str:
+    """Take out colours and secrets."""
+    return envfile.redacted(COLOUR.sub("", text), dict(environment.inspected(site).values))
 
 
 def _reason(done: Result, within: float) -> str:
     """Return the line that says most: the first that tells of an error, or else the last one."""
     if done.code in KILLED:
         return f"it was ended: {within:.0f} s had passed, or its memory did not suffice"
-    lines = [line.strip() for line in COLOUR.sub("", f"{done.err}\n{done.out}").splitlines() if line.strip()]
+    lines = [line.strip() for line in f"{done.err}\n{done.out}".splitlines() if line.strip()]
     errors = [line for line in lines if re.search(r"\b(ERROR|\w*Error)\b", line)]
     return next(iter([*errors, *reversed(lines)]), f"it said nothing, and ended with {done.code}")
 
 
-def _said(site: Settings, done: Result) -> str:
-    last = COLOUR.sub("", f"{done.err}\n{done.out}").strip().splitlines()[-run.TAIL_LINES :]
-    secrets = dict(environment.inspected(site).values)
-    return "--- the last words of Payload's command\n" + envfile.redacted("\n".join(last), secrets)
+def _said(done: Result) -> str:
+    last = f"{done.err}\n{done.out}".strip().splitlines()[-run.TAIL_LINES :]
+    return "\n".join(["--- the last words of Payload's command", *last])

@@ -26,6 +26,9 @@ OLD = "shop:20260101T000000Z-000000000000"
 # A container does not run as often as `never-runs-SERVICE` has lines; that of a trial then stays.
 DOCKER = """
 case " $* " in
+*" migrate:status ") cat '{here}/listed' ;;
+*" node_modules/.bin/payload migrate ")
+  cat '{here}/migrate-says'; [ ! -e '{here}/migrated' ] || cp '{here}/migrated' '{here}/facts' ;;
 " compose run "*)
   if grep -qs '' '{here}/never-runs-'"$7"; then
     sed -i 1d '{here}/never-runs-'"$7"
