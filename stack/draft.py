@@ -29,9 +29,8 @@ class File:
     was: str | None
     content: bytes
 
-    @property
-    def is_migration(self) -> bool:
-        return self.was is None and self.name.suffix in CODE and self.name.stem != "index"
+    def is_migration(self, name: str) -> bool:
+        return self.was is None and self.name.suffix in CODE and self.name.stem.endswith(f"_{name}")
 
 
 def written(operation: Operation, place: Place, name: str, *, blank: bool) -> Path | None:
@@ -43,10 +42,10 @@ def written(operation: Operation, place: Place, name: str, *, blank: bool) -> Pa
     site = operation.site
     scratch = drill.new_volumes(operation, place)
     _payload(operation, scratch, name, "--force-accept-warning" if blank else "--skip-empty")
-    found = _changed(site, scratch)
+    found = _changed(site, scratch, name)
     if not found and not blank:
         _payload(operation, scratch, name, "--force-accept-warning", asks=False)
-        if _changed(site, scratch):
+        if _changed(site, scratch, name):
             return None
     if not found:
         raise Refused(
@@ -75,13 +74,13 @@ def _payload(operation: Operation, scratch: Place, name: str, flag: str, *, asks
         console.progress(envfile.redacted(said, secrets))
 
 
-def _changed(site: Settings, scratch: Place) -> list[File]:
+def _changed(site: Settings, scratch: Place, name: str) -> list[File]:
     """Return the migration, and what else in its directory is not as in the application; or nothing."""
     with volumes.running(site, scratch, "migrator", "written", DIRECTORY) as process:
         found = []
         while "end" not in (told := volumes.heard(process)):
             found.append(File(Path(told["name"]), told["was"], process.output.read(told["size"])))
-    migration = next((file for file in found if file.is_migration), None)
+    migration = next((file for file in found if file.is_migration(name)), None)
     if migration is None:
         return []
     beside = [file for file in found if file.name.parent == migration.name.parent and file is not migration]

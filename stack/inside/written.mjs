@@ -14,7 +14,7 @@ function* files(below) {
 }
 
 run(() => {
-  for (const file of files(directory)) {
+  for (const file of fs.existsSync(directory) ? files(directory) : []) {
     const name = path.relative(directory, file)
     const was = fs.existsSync(name) ? sum(name) : null
     if (was === sum(file)) continue

@@ -1,7 +1,7 @@
 """A site whose application does not migrate at its start (`MIGRATE=command`), and how migrations are written.
 
-Its releases are the shop's, with the list of migrations emptied in the compiled server. What migrates for them
-is built by the repository's own Dockerfile, from the application's source.
+Its releases are the shop's, with the list of migrations emptied in the compiled server. What migrates for
+them is built by the repository's own Dockerfile, from the application's source.
 """
 
 from __future__ import annotations

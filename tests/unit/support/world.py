@@ -42,6 +42,8 @@ case " $* " in
   reader:12) cat "{here}/facts-$DB_VOLUME" 2>/dev/null || cat '{here}/facts' ;;
   reader:*) [ "${{12}}" != put-back ] || {{ cat '{here}/keep'; exit; }}
     head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
+  migrator:12) cat '{here}/written' ;;
+  migrator:*) cat '{here}/create-says'; [ "${{15}}" = --skip-empty ] || cp '{here}/forced' '{here}/written' ;;
   trial:*) cat '{here}/trial-breaks' >&2 2>/dev/null && exit 125; touch '{here}/trial' ;;
   esac ;;
 " exec "*) cat '{here}/probe' || exit 1 ;;
