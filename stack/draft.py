@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stack.volumes import Place
 
 DIRECTORY = "/data/draft"  # on a volume: the container's own files cannot be written
-LIMIT = "120"  # seconds, where nobody could answer a question
+ALONE, ANSWERED = "120", "900"  # seconds; where it asks, whoever was to answer may have gone
 CODE = (".ts", ".js")
 
 
@@ -61,7 +61,16 @@ def _payload(operation: Operation, scratch: Place, name: str, flag: str, *, asks
     site = operation.site
     terminal = asks and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
     script = (volumes.INSIDE / "draft.mjs").read_text()
-    argv = ["node", "--input-type=module", "--eval", script, DIRECTORY, "" if terminal else LIMIT, name, flag]
+    argv = [
+        "node",
+        "--input-type=module",
+        "--eval",
+        script,
+        DIRECTORY,
+        ANSWERED if terminal else ALONE,
+        name,
+        flag,
+    ]
     env = compose.environment(site, scratch.variables)
     if terminal:
         run.attached(compose.beside("migrator", argv, options=()), cwd=site.root, env=env)

@@ -1,6 +1,6 @@
 // DIRECTORY SECONDS NAME FLAG : lets Payload write a migration into a copy of the application.
 //
-// What it says is for people. With SECONDS empty it may take as long as whoever answers its questions.
+// What it says is for people, and so are its questions.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
@@ -16,5 +16,6 @@ if (!fs.existsSync(directory)) {
 spawnSync('node_modules/.bin/payload', ['migrate:create', name, flag], {
   cwd: directory,
   stdio: 'inherit',
-  ...(seconds && { timeout: Number(seconds) * 1000, killSignal: 'SIGKILL' }),
+  timeout: Number(seconds) * 1000,
+  killSignal: 'SIGKILL',
 })
