@@ -20,15 +20,22 @@ ROOT = Path(__file__).resolve().parent
     help={
         "provision": "first make a bare Debian or Ubuntu machine ready (needs root)",
         "accept-row-loss": "a table that may lose rows by a migration; can be given again",
+        "maintenance": "show visitors a page while releases change; they need not wait, it may take long",
     },
 )
-def deploy(_: Context, provision: bool = False, accept_row_loss: Sequence[str] | None = None) -> None:
+def deploy(
+    _: Context,
+    provision: bool = False,
+    accept_row_loss: Sequence[str] | None = None,
+    maintenance: bool = False,
+) -> None:
     """Bring this checkout up, tried out on a copy of the data first; wait until visitors are served."""
     from stack import console
     from stack.operations.deploy import deploy as run
+    from stack.rollout import Terms
 
     # with another default than None, Invoke would take a table's letters for tables
-    console.result(run(ROOT, provision_first=provision, accepted=accept_row_loss or ()))
+    console.result(run(ROOT, Terms(accept_row_loss or (), maintenance), provision_first=provision))
 
 
 @task
@@ -89,6 +96,22 @@ def init(_: Context, server_url: str = "") -> None:
     run(ROOT, server_url=server_url)
 
 
+@task(name="on", help={"message": "what the page says"})
+def closed(_: Context, message: str = "") -> None:
+    """Show visitors a page instead of the site; print a link by which you see the site."""
+    from stack.operations.maintenance import on as run
+
+    run(ROOT, message)
+
+
+@task(name="off")
+def opened(_: Context) -> None:
+    """Let visitors see the site again."""
+    from stack.operations.maintenance import off as run
+
+    run(ROOT)
+
+
 @task(help={"json": "for scripts"})
 def check(_: Context, json: bool = False) -> None:
     """Name every problem in .env.production; show no value."""
@@ -138,14 +161,45 @@ def create(_: Context, email: str) -> None:
     help={
         "provision": "first make the machine ready for the new version (needs root)",
         "accept-row-loss": "a table that may lose rows by a migration; can be given again",
+        "maintenance": "show visitors a page while releases change; they need not wait, it may take long",
     },
 )
-def update(_: Context, provision: bool = False, accept_row_loss: list[str] | None = None) -> None:
+def update(
+    _: Context,
+    provision: bool = False,
+    accept_row_loss: list[str] | None = None,
+    maintenance: bool = False,
+) -> None:
     """Bring in the newest version and deploy it."""
     from stack.operations.update import update as run
 
     # each flag of `deploy` is one of `update` too
-    run(ROOT, provision=provision, accept_row_loss=accept_row_loss or [])
+    run(ROOT, provision=provision, accept_row_loss=accept_row_loss or [], maintenance=maintenance)
+
+
+@task(
+    help={
+        "release": "a release; can stand alone at the end; by default the one before",
+        "with-data": "also its last database, on a new volume; the present one stays",
+        "code-only": "keep the data although it was migrated since",
+        "maintenance": "show visitors a page while releases change; they need not wait, it may take long",
+        "yes": "do not ask",
+    }
+)
+def rollback(
+    _: Context,
+    release: str = "",
+    with_data: bool = False,
+    code_only: bool = False,
+    maintenance: bool = False,
+    yes: bool = False,
+) -> None:
+    """Let an earlier release serve again, without a build, tried out first."""
+    from stack import console
+    from stack.operations.rollback import Wish
+    from stack.operations.rollback import rollback as run
+
+    console.result(run(ROOT, Wish(release, with_data, code_only, maintenance, yes)))
 
 
 @task(
@@ -282,13 +336,14 @@ def _bench() -> Collection:
 
 
 ns = Collection(
-    deploy, provision, stop, restart, logs, status, health, update, backup, restore, resume,
+    deploy, provision, stop, restart, logs, status, health, update, rollback, backup, restore, resume,
     releases, history, test, lint,
     bench=_bench(),
     backups=_backups(),
     env=Collection(init, check, set_value),
     admin=Collection(create),
     migrate=Collection(migrations, new_migration),
+    maintenance=Collection(closed, opened),
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import console, data, envfile, hold, kept, releases, settings, volumes
+from stack import console, data, envfile, formerly, hold, kept, releases, settings, volumes
 from stack.engine import containers, images
 from stack.volumes import Place
 
@@ -30,15 +30,19 @@ def is_proven(entry: Entry) -> bool:
 
 
 def completed(client: DockerClient, site: Settings, entry: Entry) -> None:
-    """Make the new release the live one for the engine, Compose and the next operation; let visitors in."""
+    """Make the new release the live one for the engine, Compose and the next operation; let visitors in.
+
+    What a release was started with is kept, unless it ``came`` earlier and is kept since then.
+    """
     (new,) = (each for each in _all(client, site) if each.id == entry.facts["new"])
     containers.comes_back(client, new, "always")
     containers.start(client, new)  # after a crash; one that runs stays as it is
-    _named(site, entry.facts["to_image"])
+    _stays(site, entry)
     hold.unpin(site)
     try:
         data.remember(settings.load(site.root), new.env)
-        kept.saved(site, entry)
+        if "came" not in entry.facts:
+            kept.saved(site, entry)
     except (OSError, ValueError) as trouble:  # notes; what visitors get does not depend on them
         console.progress(f"  nothing is kept of this release: {trouble}")
 
@@ -51,9 +55,8 @@ def settled(client: DockerClient, site: Settings, entry: Entry) -> bool:
 
 
 def _led_on(client: DockerClient, site: Settings, entry: Entry) -> bool:
-    image = entry.facts["to_image"]
-    with console.step(f"On to {releases.of_image(image)}"):
-        _named(site, image)
+    with console.step(f"On to {releases.of_image(entry.facts['to_image'])}"):
+        _stays(site, entry)
         for old in _all(client, site, entry.facts["old"]):
             containers.remove(client, old)
         if there := bool(_all(client, site, entry.facts["new"])):
@@ -73,11 +76,13 @@ def _led_back(client: DockerClient, site: Settings, entry: Entry) -> bool:
         damaged = "unproven" in entry.facts and "proven" not in entry.facts
         if damaged:
             _all_stopped(client, site)
-            _put_back(client, site, entry)
+            if not has_its_own_data(entry):
+                _put_back(client, site, entry)
         elif old and old.running and _runs_since_before(old, entry):
             containers.stop(client, old)  # a stop that was begun goes on by itself
         if "reverted" in entry.facts:
-            _named(site, image)
+            formerly.put_back(site, entry)
+            _named(site, {"APP_IMAGE": image})
             kept.forgotten(site, entry.id)
         if old:
             containers.comes_back(client, old, "always")
@@ -113,7 +118,21 @@ def _all(client: DockerClient, site: Settings, identity: str | None = None) -> l
     return [each for each in found if identity in (None, each.id)]
 
 
-def _named(site: Settings, image: str) -> None:
-    """Let `.env` name the image of the release that stays."""
-    if settings.load(site.root).app_image != image:
-        envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, "APP_IMAGE": image})
+def _stays(site: Settings, entry: Entry) -> None:
+    """Let the checkout name the new release, with the volume and the files that it was given."""
+    facts = entry.facts
+    files = formerly.put_in_place(site, entry, facts["came"]) if "came" in facts else {}
+    volume = {"DB_VOLUME": facts["to_db"]} if has_its_own_data(entry) else {}
+    _named(site, {"APP_IMAGE": facts["to_image"], **volume, **files})
+
+
+def has_its_own_data(entry: Entry) -> bool:
+    """Tell whether the new release does not get the database of the old one."""
+    return "to_db" in entry.facts
+
+
+def _named(site: Settings, values: dict[str, str]) -> None:
+    """Let `.env` say so, by one rename."""
+    now = envfile.read(site.dotenv)
+    if any(now.get(key) != value for key, value in values.items()):
+        envfile.write(site.dotenv, {"COMPOSE_PROJECT_NAME": site.site, **values})

@@ -55,6 +55,12 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
             why=f"the release answered after {rehearsal.trial.first:.1f} s in the trial, "
             f"{f'its migrations took {migrating:.1f} s, ' if migrating else ''}"
             f"a copy of the database took {rehearsal.filling:.1f} s; they wait {limit} s at most",
-            fix=f"HOLD_BUDGET={needed} in .env, and HOLD_LIMIT and the proxies' time-outs above it",
+            fix=f"HOLD_BUDGET={needed} in .env, and HOLD_LIMIT and the proxies' time-outs above it; "
+            "or `--maintenance`: they see a page meanwhile",
         )
     return Budget(limit, drain, start=max(AT_ALL, rehearsal.trial.first * LONGER, migrating * LONGER))
+
+
+def unlimited(start: float) -> Budget:
+    """Return the budget of a hold in which no visitor waits: a release gets ``start`` seconds."""
+    return Budget(math.inf, PATIENCE, start)

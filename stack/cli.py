@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from invoke.collection import Collection
 
 INTERRUPTED = 130
+TRAILING = ("--file", "--release")  # flags whose value can stand alone
 
 
 class Stack(Program):
@@ -68,24 +69,34 @@ class Stack(Program):
                 raise ParseError(f"--{flag} has no meaning here")
 
     def parse_tasks(self) -> None:
-        self.core.unparsed = self._with_the_trailing_word(self.core.unparsed)
+        self.core.unparsed = self._with_the_trailing_word(self._as_one_word(self.core.unparsed))
         try:
             super().parse_tasks()
         except ValueError as mistake:  # a word where a flag wants a number
             raise ParseError(str(mistake)) from mistake
 
+    def _as_one_word(self, words: list[str]) -> list[str]:
+        """Let `maintenance on` mean `maintenance.on`, where the two are not tasks of their own."""
+        first, names = words[:2], self.collection.task_names.items()
+        tasks = {each for name, aliases in names for each in (name, *aliases)}
+        if ".".join(first) in tasks and not tasks.issuperset(first):
+            return [".".join(first), *words[2:]]
+        return words
+
     def _with_the_trailing_word(self, words: list[str]) -> list[str]:
         """Let `restore FILE` mean `restore --file=FILE`: with Invoke what stands alone cannot be left out."""
         tasks = {context.name: context for context in self.collection.to_contexts()}
-        if not words or words[0] not in tasks or "--file" not in tasks[words[0]].flags:
+        flags = tasks[words[0]].flags if words and words[0] in tasks else {}
+        meant = next((flag for flag in TRAILING if flag in flags), None)
+        if meant is None:
             return words
-        if "" in words or "--file=" in words:  # not the wish for the newest archive
+        if "" in words or f"{meant}=" in words:  # not the wish for the newest archive
             raise ParseError("a word of it is empty: a variable that is not set?")
-        flags, given = tasks[words[0]].flags, list(words)
+        given = list(words)
         for place, word in enumerate(words[1:], 1):
             before = flags.get(words[place - 1])
             if not word.startswith("-") and not (before and before.takes_value):
-                given[place] = f"--file={word}"
+                given[place] = f"{meant}={word}"
                 break
         return given
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from stack import atomic, envfile, volumes
+from stack import atomic, envfile, journal, volumes
 from stack.engine import containers, objects
 from stack.errors import Refused
 from stack.volumes import Unsound
@@ -36,6 +36,18 @@ def former_name(site: Settings) -> str | None:
     return (
         last[NAME] if renamed and any(last[key] != volume for key, volume in _named(site).items()) else None
     )
+
+
+def last_move(site: Settings) -> dict[str, Any] | None:
+    """Return what the history tells of the restore, or the like, that brought the site onto its volumes."""
+    here = {"to_db": site.db_volume, "to_media": site.media_volume}
+    return next((told for told in reversed(journal.history(site)) if here.items() <= told.items()), None)
+
+
+def before_the_last_move(site: Settings) -> tuple[str, ...]:
+    """Return the volumes that the way back leads to."""
+    told = last_move(site)
+    return (told["from_db"], told["from_media"]) if told else ()
 
 
 def check(client: DockerClient, site: Settings) -> None:

@@ -32,6 +32,14 @@ def reload(site: Settings) -> None:
         )
 
 
+def fresh(site: Settings) -> None:
+    """Let the gate take over what it may have been started without, before anything is touched."""
+    try:
+        reload(site)
+    except Broken as kept:
+        raise Refused(kept.what, why=kept.why, fix=kept.fix) from kept
+
+
 def _caddy(site: Settings, verb: str) -> Result:
     argv = compose.inside("gate", ["caddy", verb, *CADDYFILE])
     return run.capture(argv, cwd=site.root, env=compose.environment(site), timeout=30)

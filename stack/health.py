@@ -42,7 +42,7 @@ class Answer:
         return release if isinstance(release, str) else None
 
 
-def ask(url: str, *, limit: float = ANSWER_LIMIT) -> Answer:
+def ask(url: str | urllib.request.Request, *, limit: float = ANSWER_LIMIT) -> Answer:
     """Send one GET, past any proxy that the environment names; a redirect is an answer like others."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _Redirects)
     try:
@@ -69,7 +69,7 @@ def _beginning(response: HTTPResponse | urllib.error.HTTPError) -> str:
 
 
 def wait(
-    url: str,
+    url: str | urllib.request.Request,
     *,
     limit: float,
     hopeless: Callable[[], str | None],

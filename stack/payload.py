@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
-from stack import health
+from stack import health, maintenance
 from stack.errors import Refused
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ USERS = "/api/users"  # Payload's default collection of administrators
 
 def has_users(site: Settings) -> bool | None:
     """Tell whether an administrator exists; None where the site has no collection called users."""
-    answer = health.ask(f"{site.gate_url}{USERS}/init")
+    answer = health.ask(maintenance.past(site, f"{USERS}/init"))
     if not answer.healthy:
         return None
     told = _object(answer.said).get("initialized")
@@ -30,12 +30,9 @@ def has_users(site: Settings) -> bool | None:
 
 def register_first_user(site: Settings, email: str, password: str) -> None:
     """Create the first administrator; Payload refuses when there is one already."""
-    request = urllib.request.Request(  # noqa: S310 - always http to the gate on this machine
-        f"{site.gate_url}{USERS}/first-register",
-        data=json.dumps({"email": email, "password": password}).encode(),
-        headers={"Content-Type": "application/json"},
-        method="POST",
-    )
+    request = maintenance.past(site, f"{USERS}/first-register")
+    request.data = json.dumps({"email": email, "password": password}).encode()
+    request.add_header("Content-Type", "application/json")
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with direct.open(request, timeout=30):

@@ -37,9 +37,17 @@ def place(client: DockerClient, site: Settings) -> None:
     _tell_of_variables(site)
 
 
-def files(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
-    """Refuse files that Compose or the gate would refuse, while the site is still as it was."""
-    _compose_reads_the_files(site, env)
+def files(
+    client: DockerClient,
+    site: Settings,
+    env: Mapping[str, str],
+    formerly: Mapping[str, str] | None = None,
+) -> None:
+    """Refuse files that Compose or the gate would refuse, while the site is still as it was.
+
+    ``formerly`` names those of an earlier release.
+    """
+    _compose_reads_the_files(site, env, formerly)
     base_image(client, site.gate_image)
     if containers.running(client, site.site, "gate"):
         gate.validate(site)
@@ -126,8 +134,10 @@ def _compose_is_new_enough() -> None:
         )
 
 
-def _compose_reads_the_files(site: Settings, env: Mapping[str, str]) -> None:
-    read = run.capture(compose.config(), cwd=site.root, env=compose.environment(site))
+def _compose_reads_the_files(
+    site: Settings, env: Mapping[str, str], formerly: Mapping[str, str] | None
+) -> None:
+    read = run.capture(compose.config(), cwd=site.root, env=compose.environment(site, formerly))
     if not read.ok:
         raise Invalid(
             "Compose cannot read this site's files",

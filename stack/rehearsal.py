@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 class Rehearsal:
     """How a release started on a copy of the data, and the seconds that ``filling`` a volume with it took.
 
-    ``migration`` is what Payload's own command did to the copy, and shall do to the data.
+    ``had`` are the migrations that the copy came with, ``migration`` is what Payload's own command did to it.
     """
 
     trial: Trial
     filling: float
+    had: tuple[str, ...]
     migrated: bool
     migration: Migration | None = None
 
@@ -40,39 +41,57 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     client: DockerClient,
     operation: Operation,
     there: Place,
+    new: Place,
     *,
-    image: str,
     archive: Path,
     accepted: Sequence[str] = (),
     by_command: bool = False,
 ) -> Rehearsal:
-    """Back the database of ``there`` up, boot ``image`` on a copy, and tell how that went.
+    """Back the database of ``there`` up, boot the release of ``new`` on a copy, and tell how that went.
 
     ``archive`` is the backup's path, whoever calls keeps it or not. Live media cannot be changed by what
     starts there. Tables that are ``accepted`` may lose rows; ``by_command``, Payload's own
     command migrates before.
     """
-    site = operation.site
     with operation.step("Back up the database") as step:
         order = snapshot.ordered(client, operation, there, archive, media=False)
         manifest = snapshot.taken(client, order, step)
         step.say(f"{sizes.human(archive.stat().st_size)}, read back")
-    scratch = drill.new_volumes(operation, replace(there, image=image))
+    scratch = drill.new_volumes(operation, new)
+    on_live_media = replace(scratch, media_volume=there.media_volume)
+    source = Source(archive, manifest)
+    told = on(client, operation, scratch, on_live_media, source, accepted=accepted, by_command=by_command)
+    for volume in (scratch.db_volume, scratch.media_volume):  # room for the copy that follows
+        objects.remove_volume(client, volume)
+    return told
+
+
+def on(  # noqa: PLR0913 - where, from what, and what is meant so
+    client: DockerClient,
+    operation: Operation,
+    new: Place,
+    place: Place,
+    source: Source,
+    *,
+    accepted: Sequence[str] = (),
+    by_command: bool = False,
+    title: str = "Fill a scratch volume",
+) -> Rehearsal:
+    """Fill the volumes of ``new``, which must not be there yet, and boot the release on ``place``."""
     began = time.monotonic()
-    with operation.step("Fill a scratch volume") as step:
-        before = fill.filled(client, site, scratch, Source(archive, manifest), step)
+    with operation.step(title) as step:
+        before = fill.filled(client, operation.site, new, source, step)
     filling = time.monotonic() - began
     assert before is not None  # noqa: S101 - a database was wanted
     _not_pushed(before)
-    on_live_media = replace(scratch, media_volume=there.media_volume)
-    migration = migrator.prepared(client, operation, on_live_media, before) if by_command else None
+    migration = migrator.prepared(client, operation, place, before) if by_command else None
     with operation.step("Trial") as step:
-        told = trial.held(client, site, on_live_media, before, accepted=accepted)
+        told = trial.held(client, operation.site, place, before, accepted=accepted)
         step.say(f"answers after {told.first:.1f} s, {_migrations(told)}")
-    for volume in (scratch.db_volume, scratch.media_volume):  # room for the copy that follows
-        objects.remove_volume(client, volume)
     other_tables = told.facts.rows.keys() != before.rows.keys()
-    return Rehearsal(told, filling, migrated=other_tables or bool(told.migrations), migration=migration)
+    return Rehearsal(
+        told, filling, before.migrations, migrated=other_tables or bool(told.migrations), migration=migration
+    )
 
 
 def _not_pushed(facts: Facts) -> None:

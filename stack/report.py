@@ -6,7 +6,7 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from stack import envfile, environment, records
+from stack import envfile, environment, kept, records
 from stack.engine import containers, objects
 from stack.errors import Refused
 from stack.host import disk
@@ -38,15 +38,17 @@ def of_app(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
         parts += [f"--- app: {app.state}, health {app.health}, exit code {app.exit_code}"]
         parts += [f"    health check: {said}" for said in app.health_log[-3:] if said]
         parts += ["--- its last log lines", _last_logs(client, app)]
-    text = envfile.redacted("\n".join(parts), env)
-    for app in found:
-        text = envfile.redacted(text, _started_with(app, env))
+    return redacted(site, "\n".join(parts), env, *found)
+
+
+def redacted(site: Settings, text: str, env: Mapping[str, str], *found: Container) -> str:
+    """Return ``text`` without the secrets of the environment file, as it is and as containers got it."""
+    names = {*env, *kept.variables(site)}
+    text = envfile.redacted(text, env)
+    for app in found:  # the file can have been changed since, be gone, or be another release's
+        started_with = {key: value for key, value in app.env.items() if key in names or not env}
+        text = envfile.redacted(text, started_with)
     return text
-
-
-def _started_with(app: Container, env: Mapping[str, str]) -> dict[str, str]:
-    """Return what a container knows of the environment file: that can have been changed, or be gone."""
-    return {key: value for key, value in app.env.items() if key in env or not env}
 
 
 def collected(client: DockerClient, site: Settings) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import compose, health, report, run
+from stack import compose, health, maintenance, report, run
 from stack.engine import containers
 from stack.errors import Refused
 
@@ -50,7 +50,8 @@ def healthy(client: DockerClient, site: Settings) -> str:
         deaths = (report.death(container) for container in containers.of_site(client, site.site))
         return next((death for death in deaths if death), None)
 
-    answer = health.wait(site.gate_url + site.health_path, limit=site.start_limit, hopeless=hopeless)
+    request = maintenance.past(site, site.health_path)
+    answer = health.wait(request, limit=site.start_limit, hopeless=hopeless)
     if not answer.healthy:
         limits = (report.exhausted(client, app) for app in containers.of_site(client, site.site, "app"))
         why = next((limit for limit in limits if limit), _why(site, answer))

@@ -77,7 +77,7 @@ def prepared(
             compose.create_beside(2 if old else 1),
             step,
             "the new container could not be made",
-            overrides={"APP_IMAGE": place.image},
+            overrides=place.variables,
             secrets=env,
         )
         (new,) = _beside(client, site, old, count=1)
@@ -122,7 +122,12 @@ def perform(
     signal is heeded.
     """
     site = operation.site
-    with _keeper(operation, change) as keeper, ExitStack() as held:
+    with ExitStack() as held:
+        keeper = (
+            None
+            if aftermath.has_its_own_data(operation.entry)
+            else held.enter_context(_keeper(operation, change))
+        )
         lease = _held(client, held, site)
         left = budget.begun()
         began = time.monotonic()
@@ -130,9 +135,10 @@ def perform(
             _drain(operation, lease, budget)
         operation.touching(serving=bool(change.old and change.old.state in UP))
         _stop(client, operation, change)
-        with operation.step("Keep its database") as step:
-            volumes.say(keeper, b"\n")
-            step.say(sizes.human(volumes.heard(keeper)["kept"]))
+        if keeper:
+            with operation.step("Keep its database") as step:
+                volumes.say(keeper, b"\n")
+                step.say(sizes.human(volumes.heard(keeper)["kept"]))
         with operation.step("Start the new release") as step:
             _start(client, operation, change, lease, left)
             step.say(_healthy(client, site, change.new, left()))

@@ -20,7 +20,7 @@ from stack import (
     volumes,
 )
 from stack.engine import containers
-from stack.errors import Broken, Refused
+from stack.errors import Refused
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -41,7 +41,7 @@ def to(client: DockerClient, operation: Operation, place: Place, expected: Facts
     held = containers.running(client, site.site, "gate")
     with ExitStack() as stack:
         if held:
-            _fresh(site)
+            gate.fresh(site)
             lease = stack.enter_context(hold.leased(site))
             with operation.step("Visitors wait, requests end") as step:
                 left = lease.drained()
@@ -64,14 +64,6 @@ def to(client: DockerClient, operation: Operation, place: Place, expected: Facts
             operation.touching(serving=None)  # from here on nothing has to be made good
     with signals.ignored():
         recovery.proved(client, site)
-
-
-def _fresh(site: Settings) -> None:
-    """Let the gate take over what it may have been started without; nothing is touched yet."""
-    try:
-        gate.reload(site)
-    except Broken as kept:
-        raise Refused(kept.what, why=kept.why, fix=kept.fix) from kept
 
 
 def _start(client: DockerClient, site: Settings, place: Place, step: Step) -> None:

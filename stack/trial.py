@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import compose, console, envfile, environment, report, run, volumes
+from stack import compose, console, environment, report, run, volumes
 from stack.engine import containers
 from stack.errors import Refused, Unfit
 
@@ -105,8 +105,8 @@ def reason(found: Iterable[Container], told: Answers) -> str:
 
 def _said(client: DockerClient, site: Settings, container: Container) -> str:
     logs = containers.last_logs(client, container).rstrip()
-    secrets = dict(environment.inspected(site).values)
-    return "--- the trial's last log lines\n" + envfile.redacted(logs, secrets)
+    secrets = environment.inspected(site).values
+    return "--- the trial's last log lines\n" + report.redacted(site, logs, secrets, container)
 
 
 def _lossy(lost: list[str], before: Facts, after: Facts, detail: str) -> Unfit:

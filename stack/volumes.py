@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +27,16 @@ NEVER_RAN = "OCI runtime create failed"  # the engine's words; nothing in that c
 
 @dataclass(frozen=True)
 class Place:
-    """Where the data is: two volumes, the database's path inside, and the image whose user may read it."""
+    """Where the data is: two volumes, the database's path inside, and the image whose user may read it.
+
+    ``formerly`` is what Compose has to be told of a release that has files of its own.
+    """
 
     image: str
     database: str
     db_volume: str
     media_volume: str
+    formerly: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -40,6 +44,7 @@ class Place:
             "APP_IMAGE": self.image,
             "DB_VOLUME": self.db_volume,
             "MEDIA_VOLUME": self.media_volume,
+            **self.formerly,
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from stack import health, report
+from stack import health, maintenance, report
 from stack.engine import containers
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def turned_bad(
     before = containers.present(client, site.site, "app")
     deadline, bad = clock() + site.watch_seconds, 0
     while bad or clock() < deadline:
-        answer = health.ask(site.gate_url + site.health_path)
+        answer = health.ask(maintenance.past(site, site.health_path))
         bad = 0 if answer.healthy else bad + 1
         if why := _ended(before, containers.present(client, site.site, "app")):
             return why

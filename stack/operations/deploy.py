@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stack import (
-    budget,
     build,
     compose,
     console,
@@ -18,51 +16,47 @@ from stack import (
     gate,
     kept,
     live,
+    maintenance,
     migrator,
     operation,
     payload,
     preflight,
     pruning,
-    rehearsal,
-    releases,
     report,
+    rollout,
     run,
     settings,
     signals,
     start,
     swap,
-    watch,
 )
 from stack.engine import client as engine
-from stack.engine import containers, images, objects
+from stack.engine import images, objects
 from stack.errors import Broken, Failure, Undone
 from stack.operations.provision import provision
 from stack.volumes import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from docker import DockerClient
 
     from stack.build import Candidate
     from stack.operation import Operation
+    from stack.rollout import Terms
     from stack.settings import Settings
-    from stack.swap import Change
 
 
-def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str] = ()) -> str:
-    """Make the site run this checkout; return the release that now answers.
-
-    Tables that are ``accepted`` may lose rows by its migrations.
-    """
+def deploy(root: Path, terms: Terms = rollout.AS_USUAL, *, provision_first: bool = False) -> str:
+    """Make the site run this checkout; return the release that now answers."""
     if provision_first:
         provision(root)
     there = settings.load(root)
     with engine.connected() as client, operation.begun(client, there, "deploy") as deploying:
         site = deploying.site
         candidate = _prepare(client, site)
-        if not _swap(client, deploying, candidate, accepted):
+        if not _swap(client, deploying, candidate, terms):
             _up(client, deploying, candidate)
         with signals.ignored():  # it is done
             gate.reload(site)
@@ -70,6 +64,7 @@ def deploy(root: Path, *, provision_first: bool = False, accepted: Sequence[str]
                 f"{site.site} answers at {site.gate_url}, its admin panel at {site.gate_url}/admin"
             )
             _warn_without_users(site)
+            maintenance.remind(site)
     return candidate.release
 
 
@@ -85,6 +80,7 @@ def _prepare(client: DockerClient, site: Settings) -> Candidate:
     candidate = build.chosen(client, site, env)
     if candidate.new:
         pruning.old_releases(client, site)
+        pruning.old_volumes(client, site)
         build.perform(client, site, candidate)
     if candidate.before:
         images.keep_name(client, candidate.before.image_id, candidate.before.image)
@@ -118,7 +114,12 @@ def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
             )
 
 
-def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, accepted: Sequence[str]) -> bool:
+def _swap(
+    client: DockerClient,
+    deploying: Operation,
+    candidate: Candidate,
+    terms: Terms,
+) -> bool:
     """Replace the release that served last; False where none did, or where it would be the same again."""
     site, old = deploying.site, candidate.before
     served = old or (site.app_image and site.app_image != candidate.image)
@@ -131,46 +132,8 @@ def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, acce
     change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
     if change is None:
         return False
-    archive = kept.part(site, deploying.id)
-    deploying.making(files=(archive,))
-    told = rehearsal.held(
-        client,
-        deploying,
-        there,
-        image=candidate.image,
-        archive=archive,
-        accepted=accepted,
-        by_command=site.by_command,
-    )
-    change = replace(change, migration=told.migration)
-    deploying.telling(migrations=", ".join(told.trial.migrations), trial=f"{told.trial.first:.1f}")
-    with ExitStack() as done:
-        swap.perform(client, deploying, change, budget.of(site.hold_budget, told), done)
-        _let_visitors_see(client, deploying, change, migrated=told.migrated)
+    rollout.perform(client, deploying, change, there, terms, by_command=site.by_command)
     return True
-
-
-def _let_visitors_see(client: DockerClient, deploying: Operation, change: Change, *, migrated: bool) -> None:
-    """Watch the new release with its visitors; the old one goes when that went well."""
-    site = deploying.site
-    with deploying.step("Gate") as step:
-        start.perform(site, compose.up_alone("gate"), step, "the gate could not be started")
-    with deploying.step("Watch, through the gate") as step:
-        why = watch.turned_bad(client, site)
-        if why and not migrated:
-            raise swap.reverted(client, deploying, change, why)
-        step.say(why or f"answered for {site.watch_seconds} s")
-    if change.old:
-        containers.remove(client, change.old)
-    deploying.touching(serving=None)
-    if why:
-        before = kept.archive(site, deploying.id)
-        raise Broken(
-            f"release {releases.of_image(change.place.image)} turned bad after its start, and stays",
-            why=f"{why}; and it has migrated the database, so that the one before may not work with it",
-            fix=f"mend it, then `./deploy.sh`; the database from before is in {before}",
-        )
-    kept.pruned(site)
 
 
 def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stack import console, health, report, settings
+from stack import console, health, maintenance, report, settings
 from stack.errors import Refused
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def check(root: Path) -> None:
     """Print what the health route says, through the gate; anything but 200 is an error."""
     site = settings.load(root)
-    answer = health.ask(site.gate_url + site.health_path)
+    answer = health.ask(maintenance.past(site, site.health_path))
     if not answer.healthy:
         raise Refused(
             f"{site.site} is not healthy",

@@ -53,7 +53,7 @@ def _found(client: DockerClient, site: Settings) -> list[Facts]:
     here, notes = images.named(client, site.site), kept.notes(site)
     app = containers.present(client, site.site, "app")
     live = app.image if app and app.running else site.app_image
-    before = _before(live, notes)
+    before = kept.previous(notes, live)
     ours = (name for name in here if not name.endswith(releases.MIGRATOR))
     names = sorted(ours, key=releases.of_image, reverse=True)
     return [
@@ -62,16 +62,10 @@ def _found(client: DockerClient, site: Settings) -> list[Facts]:
             **_of_notes([note for note in notes if note.image == name]),
             "size": here[name].size,
             "live": name == live,
-            "previous": name == before,
+            "previous": before is not None and name == before.image,
         }
         for name in names
     ]
-
-
-def _before(live: str, notes: Sequence[Note]) -> str | None:
-    """Return the image that served before the live one came."""
-    others = [note.image for note in notes if note.image != live]
-    return others[-1] if others else None
 
 
 def _of_name(release: str) -> Facts:

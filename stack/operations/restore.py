@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +9,19 @@ from typing import TYPE_CHECKING
 from stack import (
     backups,
     build,
+    changes,
+    consent,
     console,
     data,
     drill,
     environment,
     errors,
     fill,
-    journal,
     live,
     migrator,
     operation,
     preflight,
+    pruning,
     settings,
     signals,
     switch,
@@ -76,16 +77,25 @@ def restore(root: Path, wish: Wish) -> None:
             _put_back(client, restoring, wish, there, before)
         with signals.ignored():  # it is done
             _tell(client, restoring, there, before)
+            _prune(client, restoring.site, there)
     console.result(str(restoring.entry.facts["restored"]))
 
 
 def _tell(client: DockerClient, restoring: Operation, there: Place, before: Facts | None) -> None:
     try:
         after = volumes.inspect(restoring.site, _now(restoring.site, there))
-        _tell_changes(before.rows if before else {}, after.rows)
+        changes.tell(before.rows if before else {}, after.rows)
     except (Failure, OSError) as trouble:  # of the summary, which takes nothing back
         console.progress(f"  what changed could not be counted: {errors.of(trouble).why}")
     _tell_of_the_way_back(client, restoring.entry.facts)
+
+
+def _prune(client: DockerClient, site: Settings, there: Place) -> None:
+    try:
+        now = settings.load(site.root)
+        pruning.old_volumes(client, now, keeping=(there.db_volume, there.media_volume))
+    except (Failure, OSError) as trouble:  # the next build does it
+        console.progress(f"  old volumes are still there: {errors.of(trouble).why}")
 
 
 def _makes_sense(wish: Wish) -> None:
@@ -99,12 +109,8 @@ def _makes_sense(wish: Wish) -> None:
         raise Usage(
             "--undo stands alone", why="it takes back the last restore, whole", fix="`./restore.sh --undo`"
         )
-    if not wish.yes and not sys.stdin.isatty():
-        raise Usage(
-            "a restore replaces data, and nobody is here to confirm it",
-            why="stdin is not a terminal",
-            fix="`./restore.sh --yes`",
-        )
+    if not wish.yes:
+        consent.can_be_given("./restore.sh")
 
 
 def _image(client: DockerClient, site: Settings, env: Mapping[str, str]) -> str:
@@ -142,7 +148,7 @@ def _put_back(
         _tell_of_missing_media(client, there, path)
     if before and not wish.media_only and not wish.yes and dict(before.rows) != dict(manifest.rows):
         console.progress("it differs from what is there now:")
-        _tell_changes(before.rows, manifest.rows)
+        changes.tell(before.rows, manifest.rows)
     _confirm(site, wish, f"{path.name} of {manifest.created}")
     new = drill.new_volumes(restoring, there)
     place = _target(client, wish, manifest, there, new)
@@ -208,13 +214,12 @@ def _content(rows: Mapping[str, int]) -> int:
 
 
 def _confirm(site: Settings, wish: Wish, what: str) -> None:
-    if wish.yes:
-        return
-    console.progress(f"This puts {what} in the place of what {site.site} holds now.")
-    console.progress("The present volumes stay: `./restore.sh --undo` goes back to them.")
-    console.progress(f"Type the site's name, {site.site}, to go on:")
-    if sys.stdin.readline().strip() != site.site:
-        raise Usage("not restored", why="that is not the site's name", fix="run this again, or with --yes")
+    if not wish.yes:
+        consent.given(
+            site,
+            f"This puts {what} in the place of what {site.site} holds now.",
+            "The present volumes stay: `./restore.sh --undo` goes back to them.",
+        )
 
 
 def _target(client: DockerClient, wish: Wish, manifest: Manifest, there: Place, new: Place) -> Place:
@@ -240,15 +245,14 @@ def _outcome(told: trial.Trial) -> str:
 def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place, before: Facts | None) -> None:
     """Go back to the volumes from before the last restore; those of now stay too."""
     site = restoring.site
-    here = {"to_db": there.db_volume, "to_media": there.media_volume}
-    ended = [told for told in journal.history(site) if here.items() <= told.items()]
-    if not ended:
+    moved = data.last_move(site)
+    if moved is None:
         raise Refused(
             "there is no restore to undo",
             why="the site is not on volumes that a restore has filled",
             fix="`bin/inv backups` lists what can be restored",
         )
-    place = replace(there, db_volume=ended[-1]["from_db"], media_volume=ended[-1]["from_media"])
+    place = replace(there, db_volume=moved["from_db"], media_volume=moved["from_media"])
     for volume in (place.db_volume, place.media_volume):
         if not objects.volume_exists(client, volume):
             raise Refused(
@@ -259,7 +263,7 @@ def _undo(client: DockerClient, restoring: Operation, wish: Wish, there: Place, 
     data.one_writer(client, replace(site, db_volume=place.db_volume))
     if before:  # what cannot be read has not to be protected from an undo
         _not_migrated_since(site, place, before)
-    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {ended[-1]['began']},")
+    _confirm(site, wish, f"volume {place.db_volume}, as it was before the restore of {moved['began']},")
     restoring.telling(restored=place.db_volume, **_moved(there, place))
     switch.to(client, restoring, place, None)
 
@@ -295,12 +299,3 @@ def _tell_of_the_way_back(client: DockerClient, moved: Mapping[str, str]) -> Non
     if left := [volume for volume in old if objects.volume_exists(client, volume)]:
         console.progress("the data from before is still there: `./restore.sh --undo` goes back to it,")
         console.progress(f"and `docker volume rm {' '.join(left)}` removes it")
-
-
-def _tell_changes(before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    counts = {table: (before.get(table, 0), after.get(table, 0)) for table in sorted({*before, *after})}
-    changed = {table: (was, now) for table, (was, now) in counts.items() if was != now}
-    for table, (was, now) in changed.items():
-        console.progress(f"  {table:<32} {was:>8} -> {now} rows")
-    if not changed:
-        console.progress("  as many rows as before in every table")

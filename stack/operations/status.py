@@ -7,7 +7,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import compose, console, data, health, journal, lock, releases, run, settings, sizes
+from stack import (
+    compose,
+    console,
+    data,
+    health,
+    journal,
+    lock,
+    maintenance,
+    releases,
+    run,
+    settings,
+    sizes,
+)
 from stack.engine import client as engine
 from stack.engine import containers, objects
 from stack.errors import Broken
@@ -34,6 +46,7 @@ def status(root: Path, *, as_json: bool) -> None:
     if former := data.former_name(site):
         console.warn(f"this checkout served as {former}; what follows is {site.site}")
     _warn_of_an_unfinished(facts["operation"])
+    maintenance.remind(site)
     if as_json:
         console.result_json(facts)
     else:
@@ -50,6 +63,7 @@ def _facts(client: DockerClient, site: Settings) -> Facts:
         **_state(client, site, app),
         "gate": gate.health if gate and gate.running else "stopped",
         "gate_url": site.gate_url,
+        "maintenance": maintenance.is_on(site),
         "node_image": site.node_image,
         "gate_image": site.gate_image,
         "disk_free": room.free,
@@ -97,7 +111,7 @@ def _state(client: DockerClient, site: Settings, app: Container | None) -> Facts
     return {
         "state": app.state if app else "stopped",
         "health": running.health if running else "stopped",
-        "answers": health.ask(site.gate_url + site.health_path).status if running else None,
+        "answers": health.ask(maintenance.past(site, site.health_path)).status if running else None,
         "uptime": _uptime(running) if running else None,
         "restarts": app.restarts if app else None,
         "oom_killed": app.oom_killed if app else None,
@@ -141,6 +155,7 @@ def _lines(facts: Facts) -> list[str]:
         "media": sizes.human(facts["media"]),
         "disk": f"{sizes.human(facts['disk_free'])} free of {sizes.human(facts['disk_total'])}",
         "gate": f"{facts['gate']}, {facts['gate_url']}",
+        "visitors": "see the page of maintenance" if facts["maintenance"] else "come in",
         "built on": f"{facts['node_image']}, {facts['gate_image']}",
     }
     return [f"{key:<10} {value}" for key, value in rows.items()]

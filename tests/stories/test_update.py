@@ -120,7 +120,7 @@ def test_whoever_follows_the_document_updates_and_resumes(site: Site, upstream: 
     upstream.publish({SHOWN: "as it is written\n"})
     blocks = readme.runnable("site", (CHECKOUT / "docs" / "updates.md").read_text())
     said = [site.run("bash", "-ec", block) for block in blocks]
-    assert [done.returncode for done in said] == [0] * 4, [done.stderr for done in said]
+    assert [done.returncode for done in said] == [0] * 6, [done.stderr for done in said]
     assert site.get(WHERE).text == "as it is written\n"
     *_, resumed, listed = said
     assert "nothing is unfinished" in resumed.stderr

@@ -1,6 +1,7 @@
 // What a test's release does besides being the starter. Loaded before its server; VARIANT names it, ONLY_LIVE keeps it
 // well-behaved wherever there is no network, which is in a trial.
 const { createHash } = require('node:crypto')
+const { existsSync } = require('node:fs')
 const http = require('node:http')
 const { networkInterfaces } = require('node:os')
 
@@ -11,6 +12,7 @@ const live = Object.keys(networkInterfaces()).some((name) => name !== 'lo')
 const misbehaves = live || !ONLY_LIVE
 
 let sick = false
+let ill = () => sick
 let answered = () => {} // called once, when the health route first answered 200
 
 const behaviours = {
@@ -21,6 +23,9 @@ const behaviours = {
   },
   'is never healthy'() {
     sick = true
+  },
+  'is ill on demand'() {
+    ill = () => existsSync('/data/ill')
   },
   'never listens'() {
     http.Server.prototype.listen = function () {
@@ -120,7 +125,7 @@ function onRequest(request, response) {
     return true
   }
   if (pathname !== process.env.HEALTH_PATH) return false
-  if (sick) {
+  if (ill()) {
     response.writeHead(500).end('it is ill, as it should')
     return true
   }

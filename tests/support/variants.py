@@ -16,6 +16,7 @@ throws. What stands for what:
   then. Payload runs without transactions here, so all of that stays in the file;
 - *deletes child rows*: a table that is rebuilt within a transaction, where `foreign_keys=OFF` does
   nothing;
+- *is ill on demand*: as long as there is a file beside its database, its health route answers 500;
 - *turns bad*, *exits later*: four seconds after the first healthy answer, when it has long been proven.
 
 One that is bad *in production only* behaves as long as it has no network: as a release does that fails on
@@ -81,6 +82,7 @@ THROWS_LIVE = Variant(migration="throws half-way", live=True, ends=20)
 TURNS_BAD = Variant("turns bad", live=True, ends=20)
 TURNS_BAD_MIGRATED = Variant("turns bad", MIGRATION, live=True, ends=21)
 EXITS_LATER = Variant("exits later", live=True, ends=20)
+ILL_ON_DEMAND = Variant("is ill on demand")
 EXITS_LATER_MIGRATED = Variant("exits later", MIGRATION, live=True, ends=21)
 
 

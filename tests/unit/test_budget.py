@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def rehearsed(first: float, filling: float = 0.0, migrating: float = 0.0) -> Rehearsal:
     migration = Migration((), migrating) if migrating else None
     trial = Trial(first, (), Facts(0, (), {}, {}))
-    return Rehearsal(trial, filling, migrated=False, migration=migration)
+    return Rehearsal(trial, filling, (), migrated=False, migration=migration)
 
 
 @pytest.fixture
@@ -107,3 +107,9 @@ def test_a_release_has_its_share_and_never_more_than_the_hold_has_left_but_for_t
 def test_where_nothing_is_left_it_is_asked_once_all_the_same(clock: Iterator[float]) -> None:
     left = Budget(18, drain=5, start=15).begun(lambda: next(clock))
     assert [left(), left()] == [1.0, 1.0]
+
+
+def test_without_limits_a_release_has_its_time_whatever_went_before(clock: Iterator[float]) -> None:
+    told = budget.unlimited(120)
+    left = told.begun(lambda: next(clock))
+    assert (told.drain, left(), left()) == (budget.PATIENCE, 120, 120)

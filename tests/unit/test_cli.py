@@ -22,6 +22,8 @@ from stack import errors
 from stack.cli import Stack
 from stack.errors import Failure
 from stack.operations.restore import Wish
+from stack.operations.rollback import Wish as BackWish
+from stack.rollout import Terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +105,22 @@ def test_a_command_line_without_sense_ends_with_2_and_explains_itself_on_stderr(
 def test_a_slip_of_the_pen_is_answered_with_the_nearest_task(capsys: pytest.CaptureFixture[str]) -> None:
     assert ends_with(["depoly"]) == 2
     assert "fix: did you mean `bin/inv deploy`?" in capsys.readouterr().err
+
+
+def test_two_words_that_are_tasks_of_their_own_stay_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for each in ("bench.deploy", "bench.update", "update.update"):
+        monkeypatch.setattr(f"stack.operations.{each}", lambda *_, each=each, **__: done.append(each))
+    Stack(name="inv", binary="inv", namespace=tasks.ns).run(["inv", "bench", "update"])
+    assert done == ["bench.deploy", "update.update"]
+
+
+@pytest.mark.parametrize("argv", [["maintenance"], ["maintenance", "of"], ["maintenance", "--message", "on"]])
+def test_maintenance_without_on_or_off_is_neither(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ends_with(argv) == 2
+    assert "fix: did you mean `bin/inv maintenance.on`?" in capsys.readouterr().err
 
 
 def test_a_flag_that_wants_a_number_and_gets_a_word_is_a_usage_error(
@@ -234,14 +252,33 @@ def _remembering(calls: list[tuple[tuple[object, ...], dict[str, object]]]) -> C
 @pytest.mark.parametrize(
     ("argv", "operation", "arguments", "options"),
     [
-        (["deploy"], "deploy.deploy", (), {"provision_first": False, "accepted": ()}),
-        (["deploy", "--provision"], "deploy.deploy", (), {"provision_first": True, "accepted": ()}),
+        (["deploy"], "deploy.deploy", (Terms(),), {"provision_first": False}),
+        (["deploy", "--provision"], "deploy.deploy", (Terms(),), {"provision_first": True}),
         (
             ["deploy", "--accept-row-loss", "posts", "--accept-row-loss", "tags"],
             "deploy.deploy",
-            (),
-            {"provision_first": False, "accepted": ["posts", "tags"]},
+            (Terms(["posts", "tags"]),),
+            {"provision_first": False},
         ),
+        (["deploy", "--maintenance"], "deploy.deploy", (Terms(paged=True),), {"provision_first": False}),
+        (["rollback"], "rollback.rollback", (BackWish(),), {}),
+        (
+            ["rollback", "--with-data", "1", "--yes"],
+            "rollback.rollback",
+            (BackWish("1", with_data=True, yes=True),),
+            {},
+        ),
+        (
+            ["rollback", "1", "--code-only", "--maintenance"],
+            "rollback.rollback",
+            (BackWish("1", code_only=True, paged=True),),
+            {},
+        ),
+        (["maintenance.on"], "maintenance.on", ("",), {}),
+        (["maintenance", "on", "--message", "Back at 8"], "maintenance.on", ("Back at 8",), {}),
+        (["maintenance", "off"], "maintenance.off", (), {}),
+        (["migrate", "status", "--json"], "migrate.status", (), {"as_json": True}),
+        (["maintenance.off"], "maintenance.off", (), {}),
         (["provision"], "provision.provision", (), {}),
         (["stop"], "stop.stop", (), {}),
         (["restart"], "restart.restart", (), {}),

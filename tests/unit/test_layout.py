@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(tasks.__file__).resolve().parent
 LINES_AT_MOST = 320
+TASKS_AT_MOST = 450  # a list, with a line or two for each flag
 SCRIPTS = ("deploy", "stop", "update", "backup", "restore")
 PROCESS_MODULES = {"subprocess", "pty", "multiprocessing", "popen2", "pexpect"}
 PROCESS_CALLS = re.compile(r"os\.(system|popen|fork|forkpty|exec\w+|spawn\w+|posix_spawn\w*)")
@@ -114,6 +115,7 @@ def test_only_the_command_line_knows_invoke() -> None:
 
 def test_no_module_is_long() -> None:
     lengths = {name: len(source.splitlines()) for name, source in sources().items()}
+    assert lengths.pop("tasks.py") <= TASKS_AT_MOST
     assert {name: lines for name, lines in lengths.items() if lines > LINES_AT_MOST} == {}
 
 

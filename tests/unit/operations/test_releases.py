@@ -24,10 +24,11 @@ ENTRY = Entry("", "deploy", "2026-11-23T05:15:58Z", 4711)
 def came(shop: Shop, release: str, **facts: str) -> None:
     """Keep what a release was started with, as an update does that has come to its end."""
     shop.site.state.mkdir(exist_ok=True)
+    live = shop.site.app_image
     envfile.write(shop.world.root / ".env", {"APP_IMAGE": f"shop:{release}"})
     number = len(kept.notes(shop.site))
     if facts:
-        facts = {"to_image": f"shop:{release}", "trial": "1.4", "migrations": "", **facts}
+        facts = {"from_image": live, "to_image": f"shop:{release}", "trial": "1.4", "migrations": "", **facts}
         kept.part(shop.site, str(number)).write_bytes(b"an archive")
     kept.saved(shop.site, replace(ENTRY, id=str(number), facts=facts))
 

@@ -40,8 +40,8 @@ NOTHING = Facts(0, (), EMPTY, {})
         (Wish(undo=True, file="a.tar.zst", yes=True), "--undo stands alone"),
         (Wish(undo=True, db_only=True, yes=True), "--undo stands alone"),
         (Wish(undo=True, media_only=True, yes=True), "--undo stands alone"),
-        (Wish(), "a restore replaces data, and nobody is here to confirm it"),
-        (Wish(undo=True), "a restore replaces data, and nobody is here to confirm it"),
+        (Wish(), "this replaces data, and nobody is here to confirm it"),
+        (Wish(undo=True), "this replaces data, and nobody is here to confirm it"),
     ],
     ids=["both", "undo-file", "undo-db", "undo-media", "nobody", "nobody-undoes"],
 )
@@ -61,7 +61,7 @@ def test_nothing_but_the_sites_name_confirms(
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     failure = refused(shop, Wish())
-    assert (failure.code, failure.what) == (2, "not restored")
+    assert (failure.code, failure.what) == (2, "not confirmed")
 
 
 def test_the_sites_name_confirms_what_was_told(
@@ -308,3 +308,12 @@ def test_a_compose_that_keeps_the_old_volumes_does_not_make_a_restore(shop: Shop
     with pytest.raises(Undone, match="the application could not be put on the new volumes"):
         restore(shop.world.root, YES)
     assert now(shop)[0] == "shop_payload-db"
+
+
+def test_old_volumes_that_cannot_be_listed_take_nothing_back(
+    shop: Shop, archive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop.world.docker.answers["GET /volumes"] = Reply(500, '{"message": "out of memory"}')
+    put_back(shop)
+    assert "old volumes are still there: " in capsys.readouterr().err
+    assert now(shop)[0] != "shop_payload-db"

@@ -94,7 +94,7 @@ def test_an_undo_has_to_be_confirmed_too(shop: Shop, archive: Path, monkeypatch:
     put_back(shop)
     monkeypatch.setattr("sys.stdin", Terminal("no\n"))
     before = now(shop)
-    with pytest.raises(Usage, match="not restored"):
+    with pytest.raises(Usage, match="not confirmed"):
         restore(shop.world.root, Wish(undo=True))
     assert now(shop) == before
 

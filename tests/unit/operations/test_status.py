@@ -43,6 +43,7 @@ FACTS: dict[str, Any] = {
     "media": 0,
     "gate": "healthy",
     "gate_url": "http://127.0.0.1:3000",
+    "maintenance": False,
     "node_image": "node:24-alpine",
     "gate_image": "caddy:2-alpine",
     "disk_free": 5 << 30,
@@ -72,6 +73,7 @@ def test_a_healthy_site_is_told_line_by_line() -> None:
         "media      0 B",
         "disk       5.0 GiB free of 20.0 GiB",
         "gate       healthy, http://127.0.0.1:3000",
+        "visitors   come in",
         "built on   node:24-alpine, caddy:2-alpine",
     ]
 
@@ -90,6 +92,10 @@ def test_a_site_that_does_not_run_is_told_with_dashes() -> None:
     assert "restarts   -" in told
     assert "memory     - of -" in told
     assert "database   -" in told
+
+
+def test_that_visitors_see_a_page_is_told() -> None:
+    assert "visitors   see the page of maintenance" in _lines({**FACTS, "maintenance": True})
 
 
 def test_a_container_that_was_killed_for_its_memory_is_told() -> None:
