@@ -16,7 +16,7 @@ import pytest
 from stack import journal, settings
 from tests.support import visitor
 from tests.support.contents import records
-from tests.support.moments import Moment, reached, watched
+from tests.support.moments import Moment, begun, reached, watched
 from tests.support.site import CHECKOUT
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def test_after_a_kill_in_the_midst_of_it_resume_ends_it_and_puts_the_data_back(
     lasts = f"if ({LIVE}) {{ console.log('in the midst'); await setTimeout(60000) }}"
     with migration(site, "lasts", lasts), watched(engine, site) as seen:
         process = site.starting("./deploy.sh")
+        reached(seen, begun("Trial"), process)
         reached(seen, Moment("in the midst", lambda _: "in the midst" in said_beside(site)), process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
