@@ -15,22 +15,34 @@ RUN --mount=type=cache,id=npm,target=/root/.npm,sharing=locked \
       node -e "require('${binary}')" 2>/dev/null || rm -rf "${binary}"; \
     done
 
-# ---- builder: the site, built against a database and with a secret that are thrown away
-FROM ${NODE_IMAGE} AS builder
+# ---- source: the application as its author wrote it
+FROM ${NODE_IMAGE} AS source
 WORKDIR /app
 ENV NODE_ENV=production \
-    NEXT_TELEMETRY_DISABLED=1 \
-    DATABASE_URI=file:/tmp/build.db \
-    DATABASE_URL=file:/tmp/build.db
-# Next.js starts one build worker less than this; each would open the database.
-ENV CIRCLE_NODE_TOTAL=2
+    NEXT_TELEMETRY_DISABLED=1
 
 ARG MEDIA_DIR=/app/public/media
 # hadolint ignore=DL3022 # as above
 COPY --from=app . .
 # An application without a .dockerignore brings its developer's secrets, data and binaries along.
 RUN rm -rf .env* .next node_modules ./*.db ./*.db-* "${MEDIA_DIR}" && \
-    mkdir -p public
+    mkdir -p public && \
+    chmod -R u=rwX,go=rX .
+
+# ---- migrator: Payload's command line with all that it needs, for MIGRATE=command and `migrate.create`; never shipped
+FROM deps AS migrator
+ENV NODE_ENV=production
+ARG MEDIA_DIR=/app/public/media
+COPY --from=source /app ./
+RUN install -d -o 1000 -g 1000 -m 0700 /data "${MEDIA_DIR}"
+USER 1000:1000
+
+# ---- builder: the site, built against a database and with a secret that are thrown away
+FROM source AS builder
+ENV DATABASE_URI=file:/tmp/build.db \
+    DATABASE_URL=file:/tmp/build.db
+# Next.js starts one build worker less than this; each would open the database.
+ENV CIRCLE_NODE_TOTAL=2
 
 ARG SITE=site
 ARG ENV_FINGERPRINT

@@ -136,6 +136,18 @@ def migrations(_: Context, json: bool = False) -> None:
     run(ROOT, as_json=json)
 
 
+@task(
+    name="create",
+    positional=["name"],
+    help={"name": "what it does, such as add_author", "blank": "an empty one, to write by hand"},
+)
+def new_migration(_: Context, name: str, blank: bool = False) -> None:
+    """Write a migration for what changed in the collections; print its file."""
+    from stack.operations.migrate import create as run
+
+    run(ROOT, name, blank=blank)
+
+
 @task(name="set", positional=["key"], help={"key": "the name of the variable"})
 def set_value(_: Context, key: str) -> None:
     """Set a variable of .env.production; its value is asked for, or read from stdin."""
@@ -346,7 +358,7 @@ ns = Collection(
     backups=_backups(),
     env=Collection(init, check, set_value),
     admin=Collection(create),
-    migrate=Collection(migrations),
+    migrate=Collection(migrations, new_migration),
     maintenance=Collection(closed, opened),
 )  # fmt: skip
 

@@ -45,18 +45,20 @@ def of(limit: int, rehearsal: Rehearsal) -> Budget:
 
     The copy is taken to last as long as the scratch volume's filling did, which does more.
     """
-    start = rehearsal.trial.first * SLOWER
+    migrating = rehearsal.migration.seconds if rehearsal.migration else 0.0
+    start = (rehearsal.trial.first + migrating) * SLOWER
     drain = min(PATIENCE, limit - STOP - rehearsal.filling - start - BACK)
     if drain < LEAST:
         needed = math.ceil(limit - drain + LEAST)  # rounded down it would be refused again
         raise Refused(
             f"visitors would wait too long: up to {needed} s",
             why=f"the release answered after {rehearsal.trial.first:.1f} s in the trial, "
+            f"{f'its migrations took {migrating:.1f} s, ' if migrating else ''}"
             f"a copy of the database took {rehearsal.filling:.1f} s; they wait {limit} s at most",
             fix=f"HOLD_BUDGET={needed} in .env, and HOLD_LIMIT and the proxies' time-outs above it; "
             "or `--maintenance`: they see a page meanwhile",
         )
-    return Budget(limit, drain, start=max(AT_ALL, rehearsal.trial.first * LONGER))
+    return Budget(limit, drain, start=max(AT_ALL, rehearsal.trial.first * LONGER, migrating * LONGER))
 
 
 def unlimited(start: float) -> Budget:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.console import Step
     from stack.engine.containers import Container
     from stack.engine.images import Image
     from stack.settings import Settings
@@ -58,11 +59,16 @@ def compared(
     digest = inputs.digest(site, {**_arguments(site, env), "NODE_IMAGE": base})
     live = images.find(client, site.app_image) if site.app_image else None
     before = containers.present(client, site.site, "app")
-    if live and live.labels.get("inputs") == digest:
+    if live and live.labels.get("inputs") == digest and _is_whole(client, site):
         return Candidate(site.app_image, digest, new=False, env=env, before=before), "nothing: no build"
     release = releases.name(datetime.now(timezone.utc), git.revision(site.app_dir))
     made = Candidate(releases.image(site.site, release), digest, new=True, env=env, before=before)
-    return made, _what_changed(site, live)
+    return made, _what_changed(site, live, digest)
+
+
+def _is_whole(client: DockerClient, site: Settings) -> bool:
+    """Tell whether the live release can migrate as `.env` wants it."""
+    return not site.by_command or images.find(client, releases.migrator(site.app_image)) is not None
 
 
 def _published(client: DockerClient, site: Settings, env: Mapping[str, str]) -> Candidate:
@@ -88,7 +94,9 @@ def compared_to(
     return replace(made, image=named, new=True, source=given.id), f"{site.image_source} is another image"
 
 
-def _what_changed(site: Settings, live: Image | None) -> str:
+def _what_changed(site: Settings, live: Image | None, digest: str) -> str:
+    if live and live.labels.get("inputs") == digest:
+        return "nothing; the live release has no migrator here, which MIGRATE=command needs"
     if live:
         return "the application, its settings or the base image"
     return "the live release's image is gone: build anew" if site.app_image else "everything: first build"
@@ -115,14 +123,27 @@ def perform(client: DockerClient, site: Settings, candidate: Candidate) -> None:
             "CREATED": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "INPUTS": candidate.inputs,
         }
-        variables = compose.environment(site, {**_arguments(site, candidate.env), **labels})
-        done = run.follow(
-            compose.build(), on_line=step.progress, secrets=candidate.env, cwd=site.root, env=variables
+        services = ["app", *(["migrator"] if site.by_command else [])]
+        _build(site, services, {**_arguments(site, candidate.env), **labels}, candidate.env, step)
+
+
+def migrator(site: Settings, image: str, env: Mapping[str, str]) -> None:
+    """Build what migrates for a release called ``image``, without the release."""
+    with console.step("Build Payload's command line") as step:
+        _build(site, ["migrator"], {**_arguments(site, env), "APP_IMAGE": image}, env, step)
+
+
+def _build(
+    site: Settings, services: list[str], variables: Mapping[str, str], secrets: Mapping[str, str], step: Step
+) -> None:
+    env = compose.environment(site, variables)
+    done = run.follow(
+        compose.build(*services), on_line=step.progress, secrets=secrets, cwd=site.root, env=env
+    )
+    if not done.ok:
+        raise Refused(
+            "the image could not be built; the site is as it was",
+            why=report.reason_of_build(done.err),
+            fix="mend what the build says above, then run this again",
+            detail=done.err,
         )
-        if not done.ok:
-            raise Refused(
-                "the image could not be built; the site is as it was",
-                why=report.reason_of_build(done.err),
-                fix="mend what the build says above, then `./deploy.sh` again",
-                detail=done.err,
-            )

@@ -30,8 +30,8 @@ def made_of(service: str, model: str, directory: str) -> Argv:
     return _compose("--file", model, "--project-directory", directory, "config", "--hash", service)
 
 
-def build() -> Argv:
-    return _compose("--progress", "plain", "build", "app")
+def build(*services: str) -> Argv:
+    return _compose("--progress", "plain", "build", *services)
 
 
 def up(*, wait: bool = False) -> Argv:
@@ -60,9 +60,9 @@ def inside(service: str, argv: Sequence[str]) -> Argv:
     return _compose("exec", "--no-TTY", service, *argv)
 
 
-def beside(service: str, argv: Sequence[str]) -> Argv:
+def beside(service: str, argv: Sequence[str], options: Sequence[str] = ("--no-TTY",)) -> Argv:
     """Run ``argv`` in a container of its own, which goes with its end and with that of its client."""
-    return _compose("run", "--rm", "--no-TTY", "--no-deps", "--quiet-pull", service, *argv)
+    return _compose("run", "--rm", "--no-deps", "--quiet-pull", *options, service, *argv)
 
 
 def trial() -> Argv:

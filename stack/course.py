@@ -11,10 +11,10 @@ VERSION, BUILD = "Newest version", "Build"
 class Course:
     """What the steps depend on.
 
-    ``begins`` is what an update begins with, ``pulls`` an image that is not here. ``prunes``: old
-    images go, ``empties``: old volumes.
-    ``swaps``: a release has served this data, ``same``: its container would be made again as it is. ``old``:
-    there is a container, ``gate``: visitors can wait, ``paged``: they see a page meanwhile.
+    ``begins`` is what an update begins with, ``pulls`` an image that is not here. ``prunes``: old images go,
+    ``empties``: old volumes. ``swaps``: a release has served this data, ``same``: its container would be made
+    again as it is. ``old``: there is a container, ``serves``: it runs. ``command``: Payload's own migrates.
+    ``gate``: visitors can wait, ``paged``: they see a page meanwhile.
     """
 
     network: str
@@ -26,6 +26,8 @@ class Course:
     swaps: bool = False
     same: bool = False
     old: bool = False
+    serves: bool = False
+    command: bool = False
     gate: bool = False
     paged: bool = False
 
@@ -61,6 +63,7 @@ def _swap(course: Course) -> list[tuple[str, bool]]:
         ("New container", course.swaps),
         ("Back up the database", replaces),
         ("Fill a scratch volume", replaces),
+        ("Migrate", replaces and course.command),
         ("Trial", replaces),
         ("Maintenance", replaces and course.paged),
         ("Visitors wait, requests end", replaces and course.gate),
@@ -73,4 +76,9 @@ def _swap(course: Course) -> list[tuple[str, bool]]:
 
 
 def _up(course: Course) -> list[tuple[str, bool]]:
-    return [("Start", not course.replaces), ("Health, through the gate", not course.replaces)]
+    stays = not course.replaces
+    return [
+        ("Migrate", stays and course.command and not course.serves),
+        ("Start", stays),
+        ("Health, through the gate", stays),
+    ]

@@ -41,7 +41,10 @@ NOTHING = Told({}, None, 0)  # what a database says that is not there yet
 
 @dataclass(frozen=True)
 class Look:
-    """Somebody who looks, at a deploy that is to be ``paged``: ``notes`` are for people, ``refused`` is what would end a deploy, in its order."""
+    """Somebody who looks: ``notes`` are for people, ``refused`` is what would end a deploy, in its order.
+
+    ``paged``: visitors are to see a page meanwhile.
+    """
 
     client: DockerClient
     site: Settings

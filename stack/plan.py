@@ -170,6 +170,8 @@ def _course(  # noqa: PLR0913, PLR0917 - all that it depends on
         swaps=bool(served and begun),
         same=bool(before and not unlike and _made_of(site) == before.made_of),
         old=bool(before),
+        serves=bool(before and before.running),
+        command=site.by_command,
         gate=containers.running(client, site.site, "gate"),
         paged=looking.paged and not maintenance.is_on(site),
     )

@@ -23,6 +23,8 @@ OPERATION = r"\d{8}T\d{6}Z-[0-9a-f]{8}"
 def old_releases(client: DockerClient, site: Settings) -> None:
     """Remove all images but the newest, those that came to stay last, and what a container is made of."""
     going = unneeded(client, site)
+    for name in _migrators(client, site, but=_ours(client, site).keys() - going.keys()):
+        images.remove(client, name)
     _remove(client, "Remove old releases", going, lambda name: images.remove(client, name))
 
 
@@ -68,6 +70,12 @@ def _ours(client: DockerClient, site: Settings) -> dict[str, int]:
     """Return what deploys have named, oldest first; whatever else carries the site's name is somebody's."""
     named = sorted(images.named(client, site.site).items())
     return {name: image.size for name, image in named if releases.built(releases.of_image(name))}
+
+
+def _migrators(client: DockerClient, site: Settings, *, but: set[str]) -> list[str]:
+    """Return what migrates for releases that are not here any more; little of it is not of others too."""
+    here = {name for name in images.named(client, site.site) if name.endswith(releases.MIGRATOR)}
+    return sorted(here - {releases.migrator(name) for name in but})
 
 
 def _needed(client: DockerClient, site: Settings, ours: list[str]) -> set[str]:

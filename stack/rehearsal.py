@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stack import drill, fill, sizes, snapshot, trial
+from stack import drill, fill, migrator, sizes, snapshot, trial
 from stack.engine import objects
 from stack.errors import Refused
 from stack.fill import Source
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from docker import DockerClient
 
+    from stack.migrator import Migration
     from stack.operation import Operation
     from stack.trial import Trial
     from stack.volumes import Place
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 class Rehearsal:
     """How a release started on a copy of the data, and the seconds that ``filling`` a volume with it took.
 
-    ``had`` are the migrations that the copy came with.
+    ``had`` are the migrations that the copy came with, ``migration`` is what Payload's own command did to it.
     """
 
     trial: Trial
     filling: float
     had: tuple[str, ...]
     migrated: bool
+    migration: Migration | None = None
 
 
 def held(  # noqa: PLR0913 - from where, to what, and what is meant so
@@ -43,11 +45,13 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
     *,
     archive: Path,
     accepted: Sequence[str] = (),
+    by_command: bool = False,
 ) -> Rehearsal:
     """Back the database of ``there`` up, boot the release of ``new`` on a copy, and tell how that went.
 
     ``archive`` is the backup's path, whoever calls keeps it or not. Live media cannot be changed by what
-    starts there. Tables that are ``accepted`` may lose rows.
+    starts there. Tables that are ``accepted`` may lose rows; ``by_command``, Payload's own
+    command migrates before.
     """
     with operation.step("Back up the database") as step:
         order = snapshot.ordered(client, operation, there, archive, media=False)
@@ -55,7 +59,8 @@ def held(  # noqa: PLR0913 - from where, to what, and what is meant so
         step.say(f"{sizes.human(archive.stat().st_size)}, read back")
     scratch = drill.new_volumes(operation, new)
     on_live_media = replace(scratch, media_volume=there.media_volume)
-    told = on(client, operation, scratch, on_live_media, Source(archive, manifest), accepted=accepted)
+    source = Source(archive, manifest)
+    told = on(client, operation, scratch, on_live_media, source, accepted=accepted, by_command=by_command)
     for volume in (scratch.db_volume, scratch.media_volume):  # room for the copy that follows
         objects.remove_volume(client, volume)
     return told
@@ -69,6 +74,7 @@ def on(  # noqa: PLR0913 - where, from what, and what is meant so
     source: Source,
     *,
     accepted: Sequence[str] = (),
+    by_command: bool = False,
     title: str = "Fill a scratch volume",
 ) -> Rehearsal:
     """Fill the volumes of ``new``, which must not be there yet, and boot the release on ``place``."""
@@ -78,11 +84,14 @@ def on(  # noqa: PLR0913 - where, from what, and what is meant so
     filling = time.monotonic() - began
     assert before is not None  # noqa: S101 - a database was wanted
     not_pushed(before.dev_pushed)
+    migration = migrator.prepared(client, operation, place, before) if by_command else None
     with operation.step("Trial") as step:
         told = trial.held(client, operation.site, place, before, accepted=accepted)
         step.say(f"answers after {told.first:.1f} s, {_migrations(told)}")
     other_tables = told.facts.rows.keys() != before.rows.keys()
-    return Rehearsal(told, filling, before.migrations, migrated=other_tables or bool(told.migrations))
+    return Rehearsal(
+        told, filling, before.migrations, migrated=other_tables or bool(told.migrations), migration=migration
+    )
 
 
 def not_pushed(pushed: bool) -> None:  # noqa: FBT001 - it is all there is to it

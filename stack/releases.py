@@ -6,6 +6,7 @@ import re
 from datetime import datetime, timezone
 
 STAMP = "%Y%m%dT%H%M%SZ"
+MIGRATOR = "-migrator"
 
 
 def name(when: datetime, of: str) -> str:
@@ -13,9 +14,14 @@ def name(when: datetime, of: str) -> str:
     return f"{when:{STAMP}}-{of}"
 
 
+def migrator(image: str) -> str:
+    """Return the name of the image that migrates for a release, and comes and goes with its own."""
+    return image + MIGRATOR
+
+
 def built(release: str) -> datetime | None:
     """Return when a release was built, in UTC; None where its name does not tell."""
-    found = re.fullmatch(r"(\d{8}T\d{6}Z)-[\w-]+", release)
+    found = re.fullmatch(rf"(\d{{8}}T\d{{6}}Z)-(?!.*{MIGRATOR}$)[\w-]+", release)
     return datetime.strptime(found[1], STAMP).replace(tzinfo=timezone.utc) if found else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stack import compose, kept, maintenance, rehearsal, releases, settings, start, swap, watch
@@ -43,11 +43,31 @@ class Staying:
 MIGRATED = "it has migrated the database, so that the one before may not work with it"
 
 
-def perform(client: DockerClient, operation: Operation, change: Change, there: Place, terms: Terms) -> None:
-    """Let visitors have the new release, once it has worked on a copy of the data that is ``there``."""
+def perform(  # noqa: PLR0913 - from where, to what, on which terms
+    client: DockerClient,
+    operation: Operation,
+    change: Change,
+    there: Place,
+    terms: Terms,
+    *,
+    by_command: bool = False,
+) -> None:
+    """Let visitors have the new release, once it has worked on a copy of the data that is ``there``.
+
+    ``by_command``: Payload's own command migrates for it.
+    """
     archive = kept.part(operation.site, operation.id)
     operation.making(files=(archive,))
-    told = rehearsal.held(client, operation, there, change.place, archive=archive, accepted=terms.accepted)
+    told = rehearsal.held(
+        client,
+        operation,
+        there,
+        change.place,
+        archive=archive,
+        accepted=terms.accepted,
+        by_command=by_command,
+    )
+    change = replace(change, migration=told.migration)
     before = kept.archive(operation.site, operation.id)
     fix = f"mend it, then `./deploy.sh`; `bin/inv rollback --with-data` goes back to {before}"
     swapped(client, operation, change, told, terms, Staying(MIGRATED, fix) if told.migrated else None)

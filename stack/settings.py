@@ -38,6 +38,7 @@ DEFAULTS = {
     "TRIAL_SECONDS": "8",
     "WATCH_SECONDS": "10",
     "HOLD_BUDGET": "45",
+    "MIGRATE": "start",
     "MEDIA_DIR": "/app/public/media",
     "NODE_IMAGE": NODE_OFFICIAL,
     "GATE_IMAGE": GATE_OFFICIAL,
@@ -59,6 +60,7 @@ FORMS = {
     "TRIAL_SECONDS": (NUMBER, "a number of seconds"),
     "WATCH_SECONDS": (NUMBER, "a number of seconds"),
     "HOLD_BUDGET": (NUMBER, "a number of seconds"),
+    "MIGRATE": ("start|command", "start or command"),
     "HEALTH_PATH": (r"/[\w./-]*", "a path of an address, such as /api/health"),
     "MEDIA_DIR": (MEDIA, "an absolute path of its own, such as /app/public/media"),
     "PROXY_NETWORK": (NAME, "a name Docker takes"),
@@ -82,7 +84,7 @@ FORMS = {
 class Settings:
     """One site. ``app_image`` is empty before the first deploy, ``image_source`` where images are built here.
 
-    Limits and durations are in seconds.
+    Limits and durations are in seconds. ``by_command``: the application does not migrate at its start.
     """
 
     root: Path
@@ -100,6 +102,7 @@ class Settings:
     trial_seconds: int
     watch_seconds: int
     hold_budget: int
+    by_command: bool
     node_image: str
     gate_image: str
 
@@ -152,6 +155,7 @@ def load(root: Path) -> Settings:
         trial_seconds=int(values["TRIAL_SECONDS"]),
         watch_seconds=int(values["WATCH_SECONDS"]),
         hold_budget=int(values["HOLD_BUDGET"]),
+        by_command=values["MIGRATE"] == "command",
         node_image=values["NODE_IMAGE"],
         gate_image=values["GATE_IMAGE"],
     )
@@ -181,6 +185,10 @@ def _problems(values: dict[str, str], root: Path) -> list[str]:
     if not found and int(values["HOLD_BUDGET"]) >= _seconds(values["HOLD_LIMIT"]):
         found.append(
             f"HOLD_BUDGET={values['HOLD_BUDGET']} is not shorter than HOLD_LIMIT={values['HOLD_LIMIT']}"
+        )
+    if values["MIGRATE"] == "command" and values["IMAGE_SOURCE"]:
+        found.append(
+            "MIGRATE=command needs what is built here, and IMAGE_SOURCE brings the application alone"
         )
     if not (root / values["APP_DIR"]).is_dir():
         found.append(f"APP_DIR={values['APP_DIR']} is not a directory")

@@ -10,19 +10,33 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stack import aftermath, compose, gate, hold, kept, releases, signals, sizes, start, trial, volumes
+from stack import (
+    aftermath,
+    compose,
+    gate,
+    hold,
+    kept,
+    migrator,
+    releases,
+    signals,
+    sizes,
+    start,
+    trial,
+    volumes,
+)
 from stack.budget import STOP
 from stack.engine import containers
 from stack.errors import Broken, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from docker import DockerClient
 
     from stack.budget import Budget
     from stack.engine.containers import Container
     from stack.hold import Lease
+    from stack.migrator import Migration
     from stack.operation import Operation
     from stack.run import Streams
     from stack.settings import Settings
@@ -35,12 +49,13 @@ UP = ("running", "restarting")
 class Change:
     """From the container that is there, if one is, to one that is made and does not run yet.
 
-    ``place`` is where the new one finds its data.
+    ``place`` is where the new one finds its data, ``migration`` what that has to go through before its start.
     """
 
     old: Container | None
     new: Container
     place: Place
+    migration: Migration | None = None
 
 
 def prepared(
@@ -125,7 +140,7 @@ def perform(
                 volumes.say(keeper, b"\n")
                 step.say(sizes.human(volumes.heard(keeper)["kept"]))
         with operation.step("Start the new release") as step:
-            _start(client, operation, change, lease)
+            _start(client, operation, change, lease, left)
             step.say(_healthy(client, site, change.new, left()))
         done.enter_context(signals.ignored())
         operation.telling(proven=change.new.id)
@@ -172,7 +187,9 @@ def _stop(client: DockerClient, operation: Operation, change: Change) -> None:
             containers.stop(client, change.old, within=STOP)
 
 
-def _start(client: DockerClient, operation: Operation, change: Change, lease: Lease | None) -> None:
+def _start(
+    client: DockerClient, operation: Operation, change: Change, lease: Lease | None, left: Callable[[], float]
+) -> None:
     """Start the new container; from now on nothing may start by itself on what it makes of the database.
 
     An old one that came back with the engine would be written to, and all of that lost on the way back: so it
@@ -186,6 +203,8 @@ def _start(client: DockerClient, operation: Operation, change: Change, lease: Le
         containers.comes_back(client, change.old, "no")
     _nobody_writes(client, operation.site)
     operation.telling(unproven=operation.id)
+    if change.migration:
+        migrator.perform(client, operation.site, change.place, change.migration.names, within=left())
     containers.start(client, change.new)
 
 

@@ -23,7 +23,7 @@ DIRECTORY = "com.docker.compose.project.working_dir"
 ONE_OFF = "com.docker.compose.oneoff"  # "True" on what `docker compose run` starts
 MADE_OF = "com.docker.compose.config-hash"
 OURS = ("app", "gate")
-BESIDE = ("reader", "filler", "trial")
+BESIDE = ("reader", "filler", "trial", "migrator")
 Policy = Literal["no", "always"]
 
 

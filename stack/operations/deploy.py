@@ -17,6 +17,7 @@ from stack import (
     kept,
     live,
     maintenance,
+    migrator,
     operation,
     payload,
     preflight,
@@ -131,7 +132,7 @@ def _swap(
     change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
     if change is None:
         return False
-    rollout.perform(client, deploying, change, there, terms)
+    rollout.perform(client, deploying, change, there, terms, by_command=site.by_command)
     return True
 
 
@@ -141,6 +142,8 @@ def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> Non
     if not _serves(candidate):
         deploying.touching(serving=False)
     try:
+        if site.by_command and not _serves(candidate):
+            migrator.first(client, deploying, _place(site, candidate))
         with console.step("Start") as step:
             start.up(site, step, image=candidate.image, secrets=candidate.env)
         with console.step("Health, through the gate") as step:
@@ -153,6 +156,10 @@ def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> Non
             if isinstance(trouble, KeyboardInterrupt) and _serves(candidate):
                 raise  # it is as it was
             raise _undone(client, site, candidate, errors.of(trouble)) from trouble
+
+
+def _place(site: Settings, candidate: Candidate) -> Place:
+    return Place(candidate.image, live.database(candidate.env), site.db_volume, site.media_volume)
 
 
 def _serves(candidate: Candidate) -> bool:

@@ -20,14 +20,14 @@ WIDTH, INDENT = 98, 14
 Facts = dict[str, object]
 
 
-def deploy(root: Path, *, as_json: bool, paged: bool) -> None:
+def deploy(root: Path, *, as_json: bool, paged: bool = False) -> None:
     site = settings.load(root)
     with engine.connected() as client:
         found = plan.of_deploy(client, site, paged=paged)
     _shown(found, "deploy", as_json=as_json)
 
 
-def update(root: Path, *, as_json: bool, paged: bool) -> None:
+def update(root: Path, *, as_json: bool, paged: bool = False) -> None:
     site = settings.load(root)
     with engine.connected() as client:
         found = plan.of_update(client, site, paged=paged)

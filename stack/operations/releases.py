@@ -54,7 +54,8 @@ def _found(client: DockerClient, site: Settings) -> list[Facts]:
     app = containers.present(client, site.site, "app")
     live = app.image if app and app.running else site.app_image
     before = kept.previous(notes, live)
-    names = sorted(here, key=releases.of_image, reverse=True)
+    ours = (name for name in here if not name.endswith(releases.MIGRATOR))
+    names = sorted(ours, key=releases.of_image, reverse=True)
     return [
         {
             **_of_name(releases.of_image(name)),

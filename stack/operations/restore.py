@@ -18,6 +18,7 @@ from stack import (
     errors,
     fill,
     live,
+    migrator,
     operation,
     preflight,
     pruning,
@@ -156,6 +157,8 @@ def _put_back(
     source = Source(path, manifest, lambda name: _wanted(wish, name))
     with restoring.step("Fill new volumes") as step:
         found = fill.filled(client, site, new, source, step)
+    if found and site.by_command:
+        migrator.prepared(client, restoring, place, found)
     if found:
         with restoring.step("Trial on them") as step:
             told = trial.held(client, site, place, found)

@@ -19,6 +19,7 @@ from stack import (
     operation,
     preflight,
     rehearsal,
+    releases,
     rollout,
     settings,
     signals,
@@ -26,7 +27,7 @@ from stack import (
     volumes,
 )
 from stack.engine import client as engine
-from stack.engine import containers, objects
+from stack.engine import containers, images, objects
 from stack.errors import Refused, Usage
 from stack.fill import Source
 from stack.meter import Meter
@@ -120,7 +121,9 @@ def _code_only(
         raise _migrated_since(release, newer, now)
     old = containers.present(client, site.site, "app")
     if change := swap.prepared(client, going_back, old, place, release.env):
-        rollout.perform(client, going_back, change, there, Terms(paged=wish.paged))
+        by_command = site.by_command and images.find(client, releases.migrator(place.image)) is not None
+        terms = Terms(paged=wish.paged)
+        rollout.perform(client, going_back, change, there, terms, by_command=by_command)
 
 
 def _migrated_since(release: Release, newer: Sequence[str] | None, now: Facts) -> Refused:

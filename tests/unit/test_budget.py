@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stack import budget
 from stack.budget import Budget
 from stack.errors import Refused
+from stack.migrator import Migration
 from stack.rehearsal import Rehearsal
 from stack.trial import Trial
 from stack.volumes import Facts
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def rehearsed(first: float, filling: float = 0.0) -> Rehearsal:
-    return Rehearsal(Trial(first, (), Facts(0, (), {}, {})), filling, (), migrated=False)
+def rehearsed(first: float, filling: float = 0.0, migrating: float = 0.0) -> Rehearsal:
+    migration = Migration((), migrating) if migrating else None
+    trial = Trial(first, (), Facts(0, (), {}, {}))
+    return Rehearsal(trial, filling, (), migrated=False, migration=migration)
 
 
 @pytest.fixture
@@ -50,6 +53,13 @@ def test_visitors_do_not_wait_for_what_takes_many_times_as_long_as_in_its_trial(
     first: float, start: float
 ) -> None:
     assert budget.of(100, rehearsed(first)).start == start
+
+
+def test_migrations_that_run_before_the_start_count_as_it_does() -> None:
+    assert budget.of(45, rehearsed(1.0, migrating=6.0)) == Budget(45, drain=18.0, start=24.0)
+    with pytest.raises(Refused) as refusal:
+        budget.of(25, rehearsed(1.0, migrating=6.0))
+    assert "in the trial, its migrations took 6.0 s, a copy of" in refusal.value.why
 
 
 def test_a_release_that_does_not_fit_is_refused_with_all_figures() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("argv", "command"),
     [
-        (compose.build(), "docker compose --progress plain build app"),
+        (compose.build("app"), "docker compose --progress plain build app"),
         (compose.up(), "docker compose up --detach --no-build --quiet-pull"),
         (
             compose.up(wait=True),

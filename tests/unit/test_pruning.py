@@ -85,6 +85,16 @@ def test_an_engine_in_trouble_is_no_image_in_use(seven: Shop) -> None:
         removed(seven)
 
 
+def test_what_migrated_for_a_release_goes_with_it(seven: Shop) -> None:
+    docker = seven.world.docker
+    tags = [*RELEASES, *(f"{name}-migrator" for name in (RELEASES[0], RELEASES[5])), "shop:draft-migrator"]
+    docker.answers["GET /images/sha256:1/json"] = {"Id": "sha256:1", "RepoTags": tags}
+    for name in tags:
+        docker.has_image(name)
+        docker.answers[f"DELETE /images/{name}"] = []
+    assert sorted(removed(seven)) == sorted([*RELEASES[:4], f"{RELEASES[0]}-migrator", "shop:draft-migrator"])
+
+
 def test_with_nothing_to_remove_nothing_is_said(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert removed(shop) == []
     assert capsys.readouterr().err == ""

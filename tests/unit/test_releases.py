@@ -46,6 +46,12 @@ def test_a_name_is_a_tag_that_docker_takes(built: datetime, revision: str) -> No
     assert releases.of_image(releases.image("shop", name)) == name
 
 
+def test_what_migrates_for_a_release_is_none() -> None:
+    image = releases.migrator("shop:20261122T181500Z-0123456789ab-dirty")
+    assert releases.built(releases.of_image(image)) is None
+    assert releases.built("20261122T181500Z-migrator") is not None
+
+
 def test_an_image_that_somebody_else_named_keeps_its_name() -> None:
     assert releases.of_image("nginx") == "nginx"
 

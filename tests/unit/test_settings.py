@@ -48,6 +48,7 @@ def test_a_checkout_without_dotenv_is_a_whole_site(checkout: Path) -> None:
         trial_seconds=8,
         watch_seconds=10,
         hold_budget=45,
+        by_command=False,
         node_image="node:24-alpine",
         gate_image="caddy:2-alpine",
     )
@@ -91,6 +92,16 @@ def test_the_shell_of_the_operator_does_not_change_a_site(
 def test_an_empty_value_means_the_default_as_it_does_for_compose(key: str, checkout: Path) -> None:
     default = settings.load(checkout)
     assert load(checkout, f"{key}=") == default
+
+
+def test_payloads_own_command_migrates_where_dotenv_says_so(checkout: Path) -> None:
+    assert load(checkout, "MIGRATE=command").by_command
+    assert problems(checkout, "MIGRATE=never") == ["MIGRATE=never is not start or command"]
+
+
+def test_there_is_no_command_in_an_image_that_was_built_elsewhere(checkout: Path) -> None:
+    (problem,) = problems(checkout, "MIGRATE=command", "IMAGE_SOURCE=example.com/shop")
+    assert problem.startswith("MIGRATE=command needs what is built here")
 
 
 def test_every_problem_is_named_at_once(checkout: Path) -> None:

@@ -26,6 +26,9 @@ OLD = "shop:20260101T000000Z-000000000000"
 # A container does not run as often as `never-runs-SERVICE` has lines; that of a trial then stays.
 DOCKER = """
 case " $* " in
+*" migrate:status ") cat '{here}/listed' ;;
+*" node_modules/.bin/payload migrate ")
+  cat '{here}/migrate-says'; [ ! -e '{here}/migrated' ] || cp '{here}/migrated' '{here}/facts' ;;
 " compose run "*)
   if grep -qs '' '{here}/never-runs-'"$7"; then
     sed -i 1d '{here}/never-runs-'"$7"
@@ -39,6 +42,8 @@ case " $* " in
   reader:12) cat "{here}/facts-$DB_VOLUME" 2>/dev/null || cat '{here}/facts' ;;
   reader:*) [ "${{12}}" != put-back ] || {{ cat '{here}/keep'; exit; }}
     head -n 1 '{here}/snapshot'; read -r _; tail -n +2 '{here}/snapshot' ;;
+  migrator:12) cat '{here}/written' ;;
+  migrator:*) cat '{here}/create-says'; [ "${{15}}" = --skip-empty ] || cp '{here}/forced' '{here}/written' ;;
   trial:*) cat '{here}/trial-breaks' >&2 2>/dev/null && exit 125; touch '{here}/trial' ;;
   esac ;;
 " exec "*) cat '{here}/probe' || exit 1 ;;
