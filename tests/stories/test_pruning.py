@@ -88,6 +88,7 @@ def test_volumes_of_old_restores_go_and_those_that_could_be_needed_stay(
         assert neighbours <= set(site.run("docker", "volume", "ls", "--quiet").stdout.split())
     finally:
         site.run("docker", "rm", made.stdout.strip())
+        site.run("docker", "volume", "rm", *neighbours)
 
     newer = [pair(site, f"202002{day}T000000Z-01234567") for day in (11, 12)]
     has_volumes(site, set().union(*newer))
@@ -97,4 +98,3 @@ def test_volumes_of_old_restores_go_and_those_that_could_be_needed_stay(
     assert " 5 of 5, " in failed.stderr
     assert volumes(site) == {now}.union(old[5], *newer, began_on, strange)
     assert volumes(shop) == others
-    site.run("docker", "volume", "rm", *neighbours)
