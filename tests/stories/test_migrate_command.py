@@ -53,7 +53,7 @@ UNTOUCHED, UNDONE = 11, 20
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
     """Give a site in its first release, which was migrated by nobody else; a post is on it."""
-    site = sibling("command", MIGRATE="command")
+    site = sibling("command", MIGRATE="command", HOLD_LIMIT="300s", HOLD_BUDGET="290")
     shared = (CHECKOUT / "Dockerfile").read_text().partition("# ---- builder")[0]
     site.build_on(image, "USER root", EMPTIED, IS_GONE, "USER 1000:1000")
     (site.root / "Dockerfile").write_text(shared + (site.root / "Dockerfile").read_text())
