@@ -164,7 +164,7 @@ def test_after_a_kill_in_the_midst_of_it_resume_ends_it_and_puts_the_data_back(
     site: Site, engine: DockerClient
 ) -> None:
     rows = records(site)
-    lasts = f"if ({LIVE}) {{ console.log('in the midst'); await setTimeout(60000) }}"
+    lasts = f"if ({LIVE}) {{ console.log('in the midst'); await setTimeout(600_000) }}"
     with migration(site, "lasts", lasts), watched(engine, site) as seen:
         process = site.starting("./deploy.sh")
         reached(seen, begun("Trial"), process)
