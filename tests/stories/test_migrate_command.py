@@ -53,7 +53,7 @@ UNTOUCHED, UNDONE = 11, 20
 @pytest.fixture(scope="module")
 def site(sibling: Callable[..., Site], image: str) -> Site:
     """Give a site in its first release, which was migrated by nobody else; a post is on it."""
-    site = sibling("command", MIGRATE="command")
+    site = sibling("command", MIGRATE="command", HOLD_LIMIT="300s", HOLD_BUDGET="290")
     shared = (CHECKOUT / "Dockerfile").read_text().partition("# ---- builder")[0]
     site.build_on(image, "USER root", EMPTIED, IS_GONE, "USER 1000:1000")
     (site.root / "Dockerfile").write_text(shared + (site.root / "Dockerfile").read_text())
@@ -164,7 +164,7 @@ def test_after_a_kill_in_the_midst_of_it_resume_ends_it_and_puts_the_data_back(
     site: Site, engine: DockerClient
 ) -> None:
     rows = records(site)
-    lasts = f"if ({LIVE}) {{ console.log('in the midst'); await setTimeout(60000) }}"
+    lasts = f"if ({LIVE}) {{ console.log('in the midst'); await setTimeout(600_000) }}"
     with migration(site, "lasts", lasts), watched(engine, site) as seen:
         process = site.starting("./deploy.sh")
         reached(seen, begun("Trial"), process)
