@@ -10,14 +10,15 @@ from stack.course import Course, steps
 
 STACK = Path(course.__file__).parent
 EVERYTHING = Course(
-    "proxy", "Newest version", "shop:1", prunes=True, builds=True, swaps=True, old=True, gate=True
-)
+    "proxy", "Newest version", "shop:1",
+    prunes=True, empties=True, builds=True, swaps=True, old=True, command=True, gate=True, paged=True,
+)  # fmt: skip
 OTHER_ENDS = Course("proxy", "", "", swaps=True, same=True)
 
 
 def test_each_title_is_one_that_a_step_really_has() -> None:
     sources = [file.read_text() for file in STACK.rglob("*.py") if file.name != "course.py"]
-    told = {title for text in sources for title in re.findall(r'\bstep\(f?"([^"]+)"\)', text)}
+    told = {title for text in sources for title in re.findall(r'[(=, ]f?"([A-Z][^"\n]+)"[,)]', text)}
     beginnings = {title.partition("{")[0].strip() for title in told}
     planned = [*steps(EVERYTHING), *steps(OTHER_ENDS)]
     known = {title: title.removesuffix(" proxy").removesuffix(" shop:1") for title in planned}

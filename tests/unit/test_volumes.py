@@ -117,7 +117,7 @@ def test_a_script_runs_beside_the_site_on_the_volumes_it_is_told(site: Settings,
     with volumes.running(site, PLACE, "reader", "inspect", "/data/payload.db") as process:
         assert volumes.heard(process) == {"env": "shop:1 shop_payload-db-2 shop_media-uploads-2"}
     (call,) = programs.calls("docker")
-    assert call[:7] == ["compose", "run", "--rm", "--no-TTY", "--no-deps", "--quiet-pull", "reader"]
+    assert call[:7] == ["compose", "run", "--rm", "--no-deps", "--quiet-pull", "--no-TTY", "reader"]
     assert call[7:10] == ["node", "--input-type=module", "--eval"]
     assert call[11:] == ["/data/payload.db"]
 
