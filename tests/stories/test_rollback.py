@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +13,7 @@ from stack import envfile, journal, lock, settings
 from stack.engine import containers
 from tests.support import contents, stage, visitor
 from tests.support.moments import begun, happened, named, noted, reached, watched
-from tests.support.variants import GOOD, ILL_ON_DEMAND, MIGRATES, TURNS_BAD, check_out
+from tests.support.variants import GOOD, ILL_ON_DEMAND, MIGRATION, TURNS_BAD, check_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,9 +115,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="module")
 def shelf(sibling: Callable[..., Site], engine: DockerClient, image: str) -> Shelf:
-    site = sibling("rollback", START_LIMIT="20")
+    site = sibling("rollback", START_LIMIT="15")
     called(site, "one")
-    check_out(site, image, GOOD)
+    check_out(site, image, ILL_ON_DEMAND)
     first = site.deploy()
     editor = visitor.editor(site)
     editor.upload("picture.png", visitor.picture())
@@ -130,7 +130,7 @@ def shelf(sibling: Callable[..., Site], engine: DockerClient, image: str) -> She
             "    hostname: app\n", "    hostname: app\n    labels: { labelled: two }\n", 1
         )
     )
-    check_out(site, image, GOOD)
+    check_out(site, image, ILL_ON_DEMAND)
     return Shelf(site, engine, editor, first, site.deploy())
 
 
@@ -182,7 +182,7 @@ def test_an_image_that_was_pruned_is_refused_with_what_exists(shelf: Shelf) -> N
 
 def test_after_a_migration_the_operator_chooses_between_data_and_code(shelf: Shelf, image: str) -> None:
     site = shelf.site
-    check_out(site, image, MIGRATES)
+    check_out(site, image, replace(ILL_ON_DEMAND, migration=MIGRATION))
     third = site.deploy()
     shelf.editor.publish("written since")
     said = shelf.refused()
@@ -209,6 +209,21 @@ def test_after_a_migration_the_operator_chooses_between_data_and_code(shelf: She
     assert undone.returncode == 0, undone.stderr
     assert (shelf.now.db_volume, shelf.titles()) == (volume, {"kept", "written since"})
     shelf.assert_serves(third, "two")
+
+
+def test_when_both_releases_are_bad_it_is_told_with_21(shelf: Shelf) -> None:
+    site = shelf.site
+    site.inside("app", "touch", "/data/ill")
+    try:
+        done = site.inv("rollback", "--code-only")
+        assert (done.returncode, done.stdout) == (21, ""), done.stderr
+        assert "rollback failed, and the site is not back" in done.stderr
+        assert "the new release does not answer: its health route answers 500" in done.stderr
+        assert "the site is up as `.env` says, and does not answer" in done.stderr
+    finally:
+        site.inside("app", "rm", "/data/ill")
+    assert site.inv("resume").returncode == 0
+    shelf.assert_tidy()
 
 
 def test_killed_at_any_moment_of_a_rollback_the_site_is_wholly_one_or_the_other(
@@ -253,22 +268,3 @@ def test_a_release_that_turns_bad_again_leads_back_with_the_files_as_they_were(
     assert {name: (site.root / name).read_bytes() for name in files} == files
     site.set(WATCH_SECONDS="1")
     shelf.assert_serves(good, "two")
-
-
-def test_when_both_releases_are_bad_it_is_told_with_21(shelf: Shelf, image: str) -> None:
-    site = shelf.site
-    check_out(site, image, ILL_ON_DEMAND)
-    site.deploy()
-    check_out(site, image, ILL_ON_DEMAND)
-    site.deploy()
-    site.inside("app", "touch", "/data/ill")
-    try:
-        done = site.inv("rollback")
-        assert (done.returncode, done.stdout) == (21, ""), done.stderr
-        assert "rollback failed, and the site is not back" in done.stderr
-        assert "the new release does not answer: its health route answers 500" in done.stderr
-        assert "the site is up as `.env` says, and does not answer" in done.stderr
-    finally:
-        site.inside("app", "rm", "/data/ill")
-    assert site.inv("resume").returncode == 0
-    shelf.assert_tidy()
