@@ -58,7 +58,7 @@ def taken(ours: Site, theirs: Site, request: pytest.FixtureRequest) -> Taken:
 
 
 def _updated(site: Site, argv: tuple[str, ...], line: str) -> float:
-    """Change one line of the front page and bring it to visitors; return the seconds that the command took."""
+    """Change one line of the front page, bring it to visitors, and return the seconds that this took."""
     page = site.root / PAGE
     before = (page.with_suffix(".before") if page.with_suffix(".before").exists() else page).read_text()
     page.with_suffix(".before").write_text(before)
@@ -78,7 +78,8 @@ def _told(taken: Taken) -> str:
         "documented Dockerfile, `docker compose up -d --build --wait`": taken.theirs,
     }
     lines = [
-        (name, f"{statistics.median(each):.0f} s", ", ".join(f"{one:.1f}" for one in each)) for name, each in names.items()
+        (name, f"{statistics.median(each):.0f} s", ", ".join(f"{one:.1f}" for one in each))
+        for name, each in names.items()
     ]
     ratio = statistics.median(taken.ours) / statistics.median(taken.theirs)
     return f"{markdown.table(HEAD, lines)}\n\n- {markdown.verdict(ratio, GOAL)}"

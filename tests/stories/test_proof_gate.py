@@ -14,7 +14,6 @@ from tests.support.load import HEALTH, PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from docker import DockerClient
 
@@ -65,7 +64,9 @@ def rates(site: Site, tool: DockerClient, request: pytest.FixtureRequest) -> dic
     found = {}
     for path in GOALS:
         for place in places:
-            wrk.measured(tool, site.network, place + path, seconds=2)  # what is slow the first time does not count
+            wrk.measured(
+                tool, site.network, place + path, seconds=2
+            )  # what is slow the first time does not count
         turns = [
             [wrk.measured(tool, site.network, place + path, seconds=8 if full else 4) for place in places]
             for _ in range(5 if full else 3)
@@ -80,7 +81,9 @@ def _told(found: Mapping[str, Rates]) -> str:
     for path, rates in found.items():
         gate, alone = rates.medians
         verdict = markdown.verdict(gate / alone, GOALS[path], at_least=True).partition(", ")[2]
-        lines.append((NAMES[path], f"{gate:.0f}", f"{alone:.0f}", f"{gate / alone:.2f}", verdict.removeprefix("goal ")))
+        lines.append(
+            (NAMES[path], f"{gate:.0f}", f"{alone:.0f}", f"{gate / alone:.2f}", verdict.removeprefix("goal "))
+        )
     return markdown.table(HEAD, lines)
 
 
@@ -92,14 +95,21 @@ def answers(
     request: pytest.FixtureRequest,
 ) -> dict[str, list[float]]:
     """Ask behind the gate and alone in turns, each request when it is due; return milliseconds."""
-    places = {name: (_address(engine, site, service), 3000) for name, service in (("gate", "gate"), ("alone", "app"))}
+    places = {
+        name: (_address(engine, site, service), 3000)
+        for name, service in (("gate", "gate"), ("alone", "app"))
+    }
     record = tmp_path_factory.mktemp("visitors") / "visitor"
     with visitors.coming(places, visitor.editor(site), record, gets=2 * AT, posts=1) as coming:
         time.sleep(60 if request.config.getoption("--full") else 15)
     total = visitors.summary(coming.requests())
     assert total.failed == (), total.complaint
     found = {
-        name: [1000 * (one.seconds - one.late) for one in coming.requests() if (one.door, one.path) == (name, HEALTH)]
+        name: [
+            1000 * (one.seconds - one.late)
+            for one in coming.requests()
+            if (one.door, one.path) == (name, HEALTH)
+        ]
         for name in places
     }
     markdown.publish(request.config, "gate-answers", _answers_told(found))
@@ -113,7 +123,9 @@ def _address(engine: DockerClient, site: Site, service: str) -> str:
 
 
 def _answers_told(found: Mapping[str, list[float]]) -> str:
-    lines = [(name, *(f"{_part(each, part):.2f} ms" for part in (50, 95, 99))) for name, each in found.items()]
+    lines = [
+        (name, *(f"{_part(each, part):.2f} ms" for part in (50, 95, 99))) for name, each in found.items()
+    ]
     more = _part(found["gate"], 50) - _part(found["alone"], 50)
     verdict = f"{more:.2f} ms more, goal under {MOST_MORE:.0f} ms: {'met' if more < MOST_MORE else 'missed'}"
     return f"{markdown.table(('health route', 'p50', 'p95', 'p99'), lines)}\n\n- p50: {verdict}"

@@ -85,7 +85,7 @@ def _held(site: Site, image: str, editor: Editor, records: Path) -> float:
 
 
 def _bare(engine: DockerClient, site: Site) -> float:
-    """Stop the application's container and start it; return the seconds until it answers, without the gate."""
+    """Stop the application's container and start it; return the seconds until it answers, past the gate."""
     container = engine.containers.get(site.container("app"))
     began = time.monotonic()
     container.stop(timeout=30)
@@ -116,7 +116,9 @@ def _told(found: list[Waits]) -> str:
         for waits in found
     ]
     verdicts = [
-        f"- {waits.size / MB:.1f} MB: {markdown.verdict(waits.ratio, GOAL)}" for waits in found if waits.size < UP_TO
+        f"- {waits.size / MB:.1f} MB: {markdown.verdict(waits.ratio, GOAL)}"
+        for waits in found
+        if waits.size < UP_TO
     ]
     return "\n".join((markdown.table(HEAD, lines), "", *verdicts, *_by_size(found)))
 

@@ -1,7 +1,8 @@
-"""The same load on four ways to bring in a release: ours, plain Compose, new beside old, and that with a drain.
+"""The same load on four ways to bring in a release: ours, plain Compose, new beside old, that with a drain.
 
-One update a way, to show that the comparison itself is right; with `--full` two, with the settings that everybody
-has, and once more on a database that is opened as Payload does unless told.
+One update a way, to show that the comparison itself is right; under `bin/inv bench.update` with the load of all
+benchmarks and the settings that everybody has, and once more on a database that is opened as Payload does unless
+told.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tests.support.site import TIMES
 from tests.support.ways import OURS, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from docker import DockerClient
 

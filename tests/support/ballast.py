@@ -20,7 +20,8 @@ database.exec('create table if not exists ballast (id integer primary key, conte
 const add = database.prepare(`
   with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)
   insert into ballast (content) select hex(randomblob(2000)) from n`)
-const size = database.prepare('select page_count * page_size as bytes from pragma_page_count, pragma_page_size')
+const size = database.prepare(
+  'select page_count * page_size as bytes from pragma_page_count, pragma_page_size')
 while (size.get().bytes < %d) add.run()
 database.exec('pragma wal_checkpoint(truncate)')
 database.close()

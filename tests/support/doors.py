@@ -86,7 +86,7 @@ def static(name: str) -> Fronts:
 
 @contextmanager
 def opened(client: DockerClient, site: Site, traefik: Path, fronts: Fronts | None = None) -> Iterator[Doors]:
-    """Run nginx, Traefik and Caddy in front of a site that runs, of its gate unless told; give their addresses."""
+    """Run nginx, Traefik and Caddy in front of a site, of its gate unless told; give their addresses."""
     fronts = fronts or static(site.name)
     with ExitStack() as stack:
         running = {

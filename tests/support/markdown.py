@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     import pytest
 
 
-def table(head: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: Collection[int] | None = None) -> str:
-    """Return a table; ``numbers`` are the columns that are aligned to the right, all but the first unless told."""
+def table(
+    head: Sequence[str], lines: Sequence[Sequence[str]], *, numbers: Collection[int] | None = None
+) -> str:
+    """Return a table; ``numbers`` are the columns aligned to the right, all but the first unless told."""
     right = range(1, len(head)) if numbers is None else numbers
     rule = ["---:" if column in right else "---" for column in range(len(head))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *lines))
@@ -28,4 +30,5 @@ def publish(config: pytest.Config, name: str, told: str) -> None:
 def verdict(ratio: float, goal: float, *, at_least: bool = False) -> str:
     """Set a ratio beside its goal, an upper limit unless told."""
     met = ratio >= goal if at_least else ratio <= goal
-    return f"{ratio:.2f} x, goal {'at least' if at_least else 'at most'} {goal:.2f} x: {'met' if met else 'missed'}"
+    limit = "at least" if at_least else "at most"
+    return f"{ratio:.2f} x, goal {limit} {goal:.2f} x: {'met' if met else 'missed'}"

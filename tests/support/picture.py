@@ -18,11 +18,20 @@ BIN = 0.5  # seconds
 BEFORE, AFTER = 5.0, 5.0  # seconds drawn before the command begins, and after the longest one has ended
 WIDTH, LEFT, RIGHT, HEAD, FOOT = 860, 52, 16, 64, 62  # pixels
 TALL, BETWEEN = 74.0, 40  # pixels of one way, and from one to the next
+DESCRIPTION = (
+    "One below the other, on the same axes: %s. Bars upwards are requests answered, bars downwards requests that "
+    "failed, a strip below the axis the time in which two processes held the database, grey the time that the "
+    "command took."
+)
 STYLE = """
-  .paper { fill: #ffffff; stroke: #d0d7de } text { fill: #1f2328; font: 13px system-ui, sans-serif }
-  .small { font-size: 11px; fill: #59636e } .title { font-size: 15px; font-weight: 600 } .way { font-weight: 600 }
-  .axis { stroke: #8c959f } .grid { stroke: #d8dee4 } .end { text-anchor: end } .middle { text-anchor: middle }
-  .answered { fill: #4c8dd6 } .failed { fill: #d1242f } .both { fill: #e08a00 } .command { fill: #818b98; opacity: .16 }
+  .paper { fill: #ffffff; stroke: #d0d7de }
+  text { fill: #1f2328; font: 13px system-ui, sans-serif }
+  .small { font-size: 11px; fill: #59636e }
+  .title { font-size: 15px; font-weight: 600 } .way { font-weight: 600 }
+  .end { text-anchor: end } .middle { text-anchor: middle }
+  .axis { stroke: #8c959f } .grid { stroke: #d8dee4 }
+  .answered { fill: #4c8dd6 } .failed { fill: #d1242f } .both { fill: #e08a00 }
+  .command { fill: #818b98; opacity: .16 }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117; stroke: #3d444d } text { fill: #f0f6fc } .small { fill: #9198a1 }
     .axis { stroke: #656c76 } .grid { stroke: #262c36 }
@@ -64,7 +73,9 @@ def drawn(courses: Mapping[str, Course]) -> str:
     scale = _scale(found)
     panels = [line for number, way in enumerate(found) for line in _panel(way, scale, _zero(number, scale))]
     height = HEAD + len(found) * (TALL + BETWEEN) + FOOT - BETWEEN
-    return "\n".join((*_opening(found, height), *panels, *_seconds(scale, height), *_legend(height), "</svg>", ""))
+    return "\n".join(
+        (*_opening(found, height), *panels, *_seconds(scale, height), *_legend(height), "</svg>", "")
+    )
 
 
 def _way(name: str, course: Course) -> Way:
@@ -117,20 +128,24 @@ def _bars(kind: str, counted: Mapping[int, int], scale: Scale, zero: float) -> l
     shown = {number: count for number, count in counted.items() if -BEFORE <= number * BIN < scale.until}
     wide = scale.x(BIN) - scale.x(0) - 0.6
     return [
-        _rect(kind, scale.x(number * BIN), zero if kind == "failed" else zero - scale.high(count), wide, scale.high(count))
+        _rect(
+            kind,
+            scale.x(number * BIN),
+            zero if kind == "failed" else zero - scale.high(count),
+            wide,
+            scale.high(count),
+        )
         for number, count in sorted(shown.items())
     ]
 
 
 def _opening(found: list[Way], height: float) -> list[str]:
     names = ", ".join(way.name for way in found)
+    box, named = f'viewBox="0 0 {WIDTH} {height:.0f}"', 'role="img" aria-labelledby="title desc"'
     return [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
-        'aria-labelledby="title desc">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {box} {named}>',
         '<title id="title">Requests answered while a site is updated</title>',
-        f'<desc id="desc">{escape(f"One below the other, on the same axes: {names}. Bars upwards are requests answered")} '
-        "a second, bars downwards those that failed, a strip below the axis the time in which two processes held the "
-        "database, grey the time that the command took.</desc>",
+        f'<desc id="desc">{escape(DESCRIPTION % names)}</desc>',
         f"<style>{STYLE}</style>",
         f'<rect class="paper" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1:.0f}" rx="6"/>',
         _text("title", 16, 26, "Requests a second while a release is replaced"),

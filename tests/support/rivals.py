@@ -1,14 +1,15 @@
 """What people switch releases with today, on the same application: plain Compose, and new beside old.
 
-Each has a Compose file that is plain and sensible, with the application's image, limits and health check as in
-`docker-compose.yml`, and proxies in front that are set up the way which suits it best.
+Each has a Compose file that is plain and sensible, with the application's image, limits and health check as
+in `docker-compose.yml`, and proxies in front that are set up the way which suits it best.
 
-- *compose*: ``docker compose up -d --build``. The proxies dial the service by name; nginx asks for its address anew
-  every second, instead of once.
-- *rollout*: what docker-rollout 0.13 does, read there and written anew: twice as many containers, wait until the new
-  one is healthy, stop and remove the old one. Traefik finds the containers by their labels, as its documentation has it.
-- *drain*: the same with its container draining: the health check also fails when a file is there, and before the old
-  container is stopped that file is made, and ten seconds are waited.
+- *compose*: ``docker compose up -d --build``. The proxies dial the service by name; nginx asks for its
+  address anew every second, instead of once.
+- *rollout*: what docker-rollout 0.13 does, read there and written anew: twice as many containers, wait until
+  the new one is healthy, stop and remove the old one. Traefik finds the containers by their labels, as its
+  documentation has it.
+- *drain*: the same with its container draining: the health check also fails when a file is there, and before
+  the old container is stopped that file is made, and ten seconds are waited.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support import proxies, variants, visitors
+from tests.support import proxies, variants
 from tests.support.doors import CADDY, NGINX, TRAEFIK, Fronts, static
+from tests.support.load import PATIENCE
 from tests.support.site import Site
 from tests.support.updates import Update
 
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 SERVICE, FIRST = "app", "first"
 HEALTHY_WITHIN, DRAINS_FOR = 60, 10  # seconds; both are docker-rollout's own
-HEALTH = "node -e \"fetch('http://127.0.0.1:3000/api/health').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))\""
+ASKS = "fetch('http://127.0.0.1:3000/api/health').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"
+HEALTH = f'node -e "{ASKS}"'
 USUAL = "interval: 30s\n      timeout: 10s\n      retries: 3"
 DRAINING = "interval: 5s\n      timeout: 5s\n      retries: 1"
 COMPOSE = """\
@@ -119,16 +122,17 @@ def settle(site: Site, way: str, image: str) -> None:
 def fronts(site: Site, way: str) -> Fronts:
     """Return what the proxies in front of a rival say."""
     filled = {"port": proxies.PORT, "name": SERVICE, "network": site.network, "site": site.name}
-    found = static(SERVICE).traefik if way == "compose" else {"/etc/traefik/traefik.yml": (BY_LABELS % filled).encode()}
-    return Fronts(NGINX_ANEW % filled, CADDY % filled, found)
+    by_labels = {"/etc/traefik/traefik.yml": (BY_LABELS % filled).encode()}
+    traefik = static(SERVICE).traefik if way == "compose" else by_labels
+    return Fronts(NGINX_ANEW % filled, CADDY % filled, traefik)
 
 
 def perform(site: Site, way: str, image: str) -> Update:
     """Update a rival's site in its way to a new release that does well."""
     variants.check_out(site, image, variants.GOOD)
-    release, switch = uuid.uuid4().hex[:8], {"compose": _compose_up, "rollout": _rollout, "drain": _drained}[way]
+    release = uuid.uuid4().hex[:8]
     began = time.monotonic()
-    switch(site, {"RELEASE": release})
+    {"compose": _compose_up, "rollout": _rollout, "drain": _drained}[way](site, {"RELEASE": release})
     return Update(variants.GOOD, 0, began, time.monotonic(), release, "")
 
 
@@ -160,7 +164,7 @@ def _running(site: Site) -> list[str]:
 def restart(site: Site) -> None:
     """Stop whatever answers and start it again: what only a process remembered is gone then."""
     site.compose("restart", SERVICE)
-    deadline = time.monotonic() + visitors.PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while not site.is_healthy():
         assert time.monotonic() < deadline, "it does not come back"
         time.sleep(0.2)

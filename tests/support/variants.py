@@ -115,6 +115,7 @@ def check_out(site: Site, image: str, variant: Variant) -> None:
 def as_payload_comes(image: str) -> str:
     """Make an image whose database is opened as Payload does unless told: no WAL, and no wait for a lock."""
     name = f"{image.partition(':')[0]}:as-payload-comes"
-    lines = (f"FROM {image}", "USER root", WITHOUT_SETTINGS, "USER 1000:1000", "")
-    subprocess.run(["docker", "build", "--quiet", "--tag", name, "-"], input="\n".join(lines), text=True, check=True)
+    lines = "\n".join((f"FROM {image}", "USER root", WITHOUT_SETTINGS, "USER 1000:1000", ""))
+    argv = ["docker", "build", "--quiet", "--tag", name, "-"]
+    subprocess.run(argv, input=lines, text=True, capture_output=True, check=True)
     return name

@@ -44,7 +44,8 @@ HEAD = (
 class Stage:
     """What all ways have in common.
 
-    Visitors come for ``quiet`` seconds before and after each update, and for ``span`` at least from its beginning.
+    Visitors come for ``quiet`` seconds before and after each update; from its beginning on, for ``span`` at
+    least.
     """
 
     engine: DockerClient

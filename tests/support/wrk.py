@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 IMAGE = "payload-stack-test-wrk:1"
-LIBRARIES = ("libc6", "libgcc-s1", "libluajit-5.1-2", "libluajit-5.1-common", "libssl3t64", "zlib1g", "libzstd1")
-PACKAGES = ("wrk", "busybox-static", *LIBRARIES)
+LUA = ("libluajit-5.1-2", "libluajit-5.1-common", "libgcc-s1")
+PACKAGES = ("wrk", "busybox-static", "libc6", "libssl3t64", "libzstd1", "zlib1g", *LUA)
 CONNECTIONS = 16
+PATIENCE = 30  # seconds for an answer
 RATE = re.compile(r"^Requests/sec:\s+([\d.]+)$", re.MULTILINE)
 
 
@@ -30,7 +31,8 @@ class Throughput:
 def measured(client: DockerClient, network: str, url: str, *, seconds: int) -> Throughput:
     """Ask for one address as often as it is answered, over connections that are kept."""
     debian.ensure_image(client, IMAGE, PACKAGES)
-    argv = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s", url]
+    argv = ["wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{seconds}s"]
+    argv += ["--timeout", f"{PATIENCE}s", url]
     told = client.containers.run(IMAGE, argv, network=network, remove=True).decode()
     (rate,) = RATE.findall(told)
     wrong = [line.strip() for line in told.splitlines() if "Non-2xx" in line or "Socket errors" in line]
