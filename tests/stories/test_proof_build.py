@@ -33,8 +33,8 @@ class Taken:
 
 
 @pytest.fixture(scope="module")
-def ours(sibling: Callable[..., Site]) -> Site:
-    return sibling("cached", APP_IMAGE="", **dict.fromkeys(TIMES, ""))
+def ours(new_site: Callable[..., Site]) -> Site:
+    return new_site("cached", **dict.fromkeys(TIMES, ""))
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
 """The application the way Payload's documentation puts it into an image, with a plain Compose file around it.
 
 Its Dockerfile takes the documented steps, on our base image: `npm ci` on the two package files, then all the
-sources and `npm run build`, then what Next.js calls standalone. Where those steps need a user, a directory or a
-database, they get what the documentation leaves to the reader: our user, a writable place, one that is migrated
-and thrown away.
+sources and `npm run build`, then what Next.js calls standalone. Where those steps need a user, a directory or
+a database, they get what the documentation leaves to the reader: our user, a writable place, one that is
+migrated and thrown away.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from tests.support.updates import Course
 
-BIN = 0.5  # seconds
+BIN, A_MINUTE = 0.5, 60  # seconds
 BEFORE, AFTER = 5.0, 5.0  # seconds drawn before the command begins, and after the longest one has ended
 WIDTH, LEFT, RIGHT, HEAD, FOOT = 860, 52, 16, 64, 62  # pixels
 TALL, BETWEEN = 74.0, 40  # pixels of one way, and from one to the next
 DESCRIPTION = (
-    "One below the other, on the same axes: %s. Bars upwards are requests answered, bars downwards requests that "
-    "failed, a strip below the axis the time in which two processes held the database, grey the time that the "
-    "command took."
+    "One below the other, on the same axes: %s. Bars upwards are requests answered, bars downwards requests "
+    "that failed, a strip below the axis the time in which two processes held the database, grey the time "
+    "that the command took."
 )
 STYLE = """
   .paper { fill: #ffffff; stroke: #d0d7de }
@@ -153,7 +153,7 @@ def _opening(found: list[Way], height: float) -> list[str]:
 
 
 def _seconds(scale: Scale, height: float) -> list[str]:
-    marks = range(0, int(scale.until) + 1, 5)
+    marks = range(0, int(scale.until) + 1, 5 if scale.until < A_MINUTE else 15)
     below = height - FOOT + 16
     told = [_text("small middle", scale.x(mark), below, str(mark)) for mark in marks]
     return [*told, _text("small end", WIDTH - RIGHT, below + 16, "seconds since the command began")]
