@@ -14,6 +14,7 @@ in `docker-compose.yml`, and proxies in front that are set up the way which suit
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ services:
       traefik.http.routers.app.entrypoints: web
       traefik.http.services.app.loadbalancer.server.port: "3000"
     healthcheck:
-      test: %(health)s
+      test: [CMD-SHELL, %(health)s]
       %(pace)s
       start_period: 60s
       start_interval: 1s
@@ -110,13 +111,16 @@ def behind(site: Site, door: tuple[str, int]) -> Rival:
 
 def settle(site: Site, way: str, image: str) -> None:
     """Start a site in a rival's way for the first time, with a release that is built on ``image``."""
-    drains = way == "drain"
-    test = f"[CMD-SHELL, {_quoted(f'test ! -f /tmp/drain && {HEALTH}' if drains else HEALTH)}]"
-    filled = {"name": site.name, "health": test, "pace": DRAINING if drains else USUAL}
-    (site.root / "docker-compose.yml").write_text(COMPOSE % filled)
+    (site.root / "docker-compose.yml").write_text(compose_file(site.name, way))
     _done(site, "docker", "network", "create", site.network)
     variants.check_out(site, image, variants.GOOD)
     _done(site, "docker", "compose", "up", "--detach", "--build", "--wait", env={"RELEASE": FIRST})
+
+
+def compose_file(name: str, way: str) -> str:
+    drains = way == "drain"
+    test = f"test ! -f /tmp/drain && {HEALTH}" if drains else HEALTH
+    return COMPOSE % {"name": name, "health": json.dumps(test), "pace": DRAINING if drains else USUAL}
 
 
 def fronts(site: Site, way: str) -> Fronts:
@@ -184,7 +188,3 @@ def _done(site: Site, *argv: str, env: Mapping[str, str] | None = None) -> str:
     done = site.run(*argv, env=env)
     assert done.returncode == 0, f"{' '.join(argv)}\n{done.stderr}"
     return done.stdout
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
