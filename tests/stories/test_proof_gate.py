@@ -68,8 +68,8 @@ def rates(site: Site, tool: DockerClient, request: pytest.FixtureRequest) -> dic
                 tool, site.network, place + path, seconds=2
             )  # what is slow the first time does not count
         turns = [
-            [wrk.measured(tool, site.network, place + path, seconds=8 if full else 4) for place in places]
-            for _ in range(5 if full else 3)
+            [wrk.measured(tool, site.network, place + path, seconds=8 if full else 3) for place in places]
+            for _ in range(3)
         ]
         found[path] = Rates(*map(tuple, zip(*turns, strict=True)))
     markdown.publish(request.config, "gate-rates", _told(found))
@@ -101,7 +101,7 @@ def answers(
     }
     record = tmp_path_factory.mktemp("visitors") / "visitor"
     with visitors.coming(places, visitor.editor(site), record, gets=2 * AT, posts=1) as coming:
-        time.sleep(60 if request.config.getoption("--full") else 15)
+        time.sleep(40 if request.config.getoption("--full") else 15)
     total = visitors.summary(coming.requests())
     assert total.failed == (), total.complaint
     found = {

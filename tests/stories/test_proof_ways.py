@@ -47,8 +47,9 @@ def travel(sibling: Callable[..., Site], request: pytest.FixtureRequest) -> Call
     as_everybody = dict.fromkeys(TIMES, "")
     chosen = ALL if request.config.getoption("--proof") else QUICK
 
-    def make(stage: Stage) -> dict[str, Course]:
-        return {way: _alone(sibling(way, **as_everybody), stage, way) for way in chosen}
+    def make(stage: Stage, leave_out: str = "") -> dict[str, Course]:
+        those = [way for way in chosen if way != leave_out]
+        return {way: _alone(sibling(way, **as_everybody), stage, way) for way in those}
 
     return make
 
@@ -104,7 +105,7 @@ def test_a_database_as_payload_opens_it_makes_no_difference_to_ours(
     travel: Callable[..., dict[str, Course]], stage: Stage, image: str, request: pytest.FixtureRequest
 ) -> None:
     told = Stage(**{**vars(stage), "image": variants.as_payload_comes(image), "updates": 1})
-    courses = travel(told)
+    courses = travel(told, leave_out="compose")
     markdown.publish(request.config, "ways-as-payload-comes", ways.table(courses))
     ours = courses[OURS]
     assert ours.total.failed == (), ours.total.complaint

@@ -4,7 +4,7 @@ Each has a Compose file that is plain and sensible, with the application's image
 in `docker-compose.yml`, and proxies in front that are set up the way which suits it best.
 
 - *compose*: ``docker compose up -d --build``. The proxies dial the service by name; nginx asks for its
-  address anew every second, instead of once.
+  address anew every second, instead of once, and gives up on one that is gone after 5 s.
 - *rollout*: what docker-rollout 0.13 does, read there and written anew: twice as many containers, wait until
   the new one is healthy, stop and remove the old one. Traefik finds the containers by their labels, as its
   documentation has it.
@@ -78,9 +78,11 @@ volumes:
 networks:
   proxy: { name: "${PROXY_NETWORK}", external: true }
 """
-# A name in a variable is looked up again when its answer has grown old.
+# A name in a variable is looked up again when its answer has grown old. It waits 5 s for an address where nobody
+# is any more; unless told, a minute.
 NGINX_ANEW = NGINX.replace("location /", "resolver 127.0.0.11 valid=1s;\n  location /").replace(
-    "proxy_pass http://%(name)s:3000;", "set $upstream http://%(name)s:3000;\n    proxy_pass $upstream;"
+    "proxy_pass http://%(name)s:3000;",
+    "set $upstream http://%(name)s:3000;\n    proxy_pass $upstream;\n    proxy_connect_timeout 5s;",
 )
 BY_LABELS = (
     TRAEFIK.partition("providers:")[0]
