@@ -80,9 +80,11 @@ networks:
 """
 # A name in a variable is looked up again when its answer has grown old. It waits 5 s for an address where nobody
 # is any more; unless told, a minute.
+ASKED_ANEW = """set $upstream http://%(name)s:3000;
+    proxy_pass $upstream;
+    proxy_connect_timeout 5s;"""
 NGINX_ANEW = NGINX.replace("location /", "resolver 127.0.0.11 valid=1s;\n  location /").replace(
-    "proxy_pass http://%(name)s:3000;",
-    "set $upstream http://%(name)s:3000;\n    proxy_pass $upstream;\n    proxy_connect_timeout 5s;",
+    "proxy_pass http://%(name)s:3000;", ASKED_ANEW
 )
 BY_LABELS = (
     TRAEFIK.partition("providers:")[0]
