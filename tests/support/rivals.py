@@ -78,8 +78,8 @@ volumes:
 networks:
   proxy: { name: "${PROXY_NETWORK}", external: true }
 """
-# A name in a variable is looked up again when its answer has grown old. It waits 5 s for an address where nobody
-# is any more; unless told, a minute.
+# A name in a variable is looked up again when its answer has grown old. For an address where nobody is any
+# more it waits 5 s; unless told, a minute.
 ASKED_ANEW = """set $upstream http://%(name)s:3000;
     proxy_pass $upstream;
     proxy_connect_timeout 5s;"""
