@@ -48,7 +48,7 @@ def chosen(service: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("way", ["compose", "drain"])
 def test_the_others_have_our_limits_and_hardening(way: str, services: dict[str, dict[str, Any]]) -> None:
-    hardened = ("restart", "init", "read_only", "cap_drop", "security_opt", "tmpfs", "stop_grace_period")
+    hardened = ("restart", "init", "read_only", "cap_drop", "security_opt", "tmpfs")
     same = (*hardened, "logging", "deploy", "volumes")
     assert chosen(services[way], *same) == chosen(services["ours"], *same)
 
