@@ -42,12 +42,16 @@ STYLE = """
 
 @dataclass(frozen=True)
 class Way:
-    """What is drawn of one: requests by bin, and seconds, all counted from the beginning of its command."""
+    """What is drawn of one: requests by bin, and seconds, all counted from the beginning of its command.
+
+    ``known`` is how far: visitors went then, or the next update began.
+    """
 
     name: str
     answered: Mapping[int, int]
     failed: Mapping[int, int]
     seconds: float
+    known: float
     crowded: tuple[tuple[float, float], ...]
 
 
@@ -62,6 +66,9 @@ class Scale:
     def x(self, seconds: float) -> float:
         inside = min(max(seconds, -BEFORE), self.until)
         return LEFT + (inside + BEFORE) / (self.until + BEFORE) * (WIDTH - LEFT - RIGHT)
+
+    def shows(self, number: int) -> bool:
+        return number * BIN >= -BEFORE and (number + 1) * BIN <= self.until
 
     def high(self, requests: float) -> float:
         return requests / (self.up + self.down) * TALL
@@ -83,7 +90,13 @@ def _way(name: str, course: Course) -> Way:
     answered = _binned(one.due + one.seconds - began for one in course.requests if not one.failed)
     failed = _binned(one.due - began for one in course.requests if one.failed)
     crowded = tuple((since - began, until - began) for since, until in course.writing.crowded)
-    return Way(ways.TOLD[name].strip("`"), answered, failed, course.updates[0].seconds, crowded)
+    took = course.updates[0].seconds
+    return Way(ways.TOLD[name].strip("`"), answered, failed, took, _known(course) - began, crowded)
+
+
+def _known(course: Course) -> float:
+    last = max(request.due for request in course.requests)
+    return min(last, *(update.began for update in course.updates[1:]), float("inf"))
 
 
 def _binned(moments: Iterable[float]) -> Counter[int]:
@@ -91,7 +104,7 @@ def _binned(moments: Iterable[float]) -> Counter[int]:
 
 
 def _scale(found: list[Way]) -> Scale:
-    until = max(way.seconds for way in found) + AFTER
+    until = min(max(way.seconds for way in found) + AFTER, *(way.known for way in found))
     bins = range(int(-BEFORE / BIN), int(until / BIN))
     most = max(way.answered.get(number, 0) for way in found for number in bins)
     worst = max(way.failed.get(number, 0) for way in found for number in bins)
@@ -104,7 +117,7 @@ def _zero(number: int, scale: Scale) -> float:
 
 def _panel(way: Way, scale: Scale, zero: float) -> list[str]:
     top = zero - scale.high(scale.up)
-    failed = sum(count for number, count in way.failed.items() if -BEFORE <= number * BIN < scale.until)
+    failed = sum(count for number, count in way.failed.items() if scale.shows(number))
     told = f"{failed} failed" if failed else "none failed"
     bars = [
         _rect("command", scale.x(0), top, scale.x(way.seconds) - scale.x(0), TALL),
@@ -125,7 +138,7 @@ def _panel(way: Way, scale: Scale, zero: float) -> list[str]:
 
 def _bars(kind: str, counted: Mapping[int, int], scale: Scale, zero: float) -> list[str]:
     """Draw what was answered upwards from the axis, and what failed downwards."""
-    shown = {number: count for number, count in counted.items() if -BEFORE <= number * BIN < scale.until}
+    shown = {number: count for number, count in counted.items() if scale.shows(number)}
     wide = scale.x(BIN) - scale.x(0) - 0.6
     return [
         _rect(

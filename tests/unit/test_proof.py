@@ -82,19 +82,18 @@ def course(*requests: Request, crowded: tuple[tuple[float, float], ...] = ()) ->
     return updates.Course("a", (update,), requests, writing, {}, frozenset())
 
 
+LAST = 115.0  # until when visitors come
+
+
 def request(due: float, *, status: int = 200, door: str = "nginx") -> Request:
     return Request("GET", door, "/", "", due, late=0.0, seconds=0.1, status=status, release="a")
 
 
 @pytest.fixture
 def courses() -> dict[str, updates.Course]:
-    broken = course(
-        request(101),
-        request(103, status=502),
-        request(104, status=502, door="caddy"),
-        crowded=((102.0, 104.5),),
-    )
-    return {ways.OURS: course(request(101), request(102, door="caddy")), "rollout": broken}
+    failed = request(103, status=502), request(104, status=502, door="caddy")
+    broken = course(request(101), *failed, request(LAST), crowded=((102.0, 104.5),))
+    return {ways.OURS: course(request(101), request(102, door="caddy"), request(LAST)), "rollout": broken}
 
 
 def drawn(courses: dict[str, updates.Course]) -> list[str]:
@@ -114,6 +113,13 @@ def test_the_picture_shows_what_was_answered_what_failed_and_who_wrote(
     assert kinds.count("command") == ways_drawn + legend
 
 
+def test_the_picture_ends_where_the_first_of_them_is_not_known_any_more(
+    courses: dict[str, updates.Course],
+) -> None:
+    shorter = course(request(101), request(104))
+    assert drawn({**courses, "compose": shorter}).count("failed") == 1 + 1  # that of 104 is beyond
+
+
 def test_the_picture_says_in_words_what_it_shows(courses: dict[str, updates.Course]) -> None:
     root = ET.fromstring(picture.drawn(courses))  # noqa: S314 - we made it
     assert root.attrib["role"] == "img"
@@ -125,6 +131,6 @@ def test_the_picture_says_in_words_what_it_shows(courses: dict[str, updates.Cour
 def test_the_tables_count_what_failed_by_proxy_and_how_long_two_wrote(
     courses: dict[str, updates.Course],
 ) -> None:
-    assert "| start new, stop old | 1 | 3 | 2 | 0.1 s | 0 | 0 | 2.5 s | 10 s |" in ways.table(courses)
+    assert "| start new, stop old | 1 | 4 | 2 | 0.1 s | 0 | 0 | 2.5 s | 10 s |" in ways.table(courses)
     assert "| start new, stop old | 1 (502) | 1 (502) |" in ways.by_door(courses)
     assert "| `./deploy.sh` | 0 | 0 |" in ways.by_door(courses)
