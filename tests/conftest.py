@@ -27,8 +27,19 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="the updates under load in their long form")
-    parser.addoption("--table", metavar="FILE", help="write what the updates under load did to this file")
+    parser.addoption("--full", action="store_true", help="what is measured, in its long form")
+    parser.addoption("--proof", action="store_true", help="measure also what is set beside other tools")
+    parser.addoption("--tables", metavar="DIRECTORY", help="write what was measured to files in there")
+    parser.addoption("--picture", metavar="FILE", help="draw the ways to update into this file")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only `bin/inv bench.update` measures: it takes minutes, and a machine at rest."""
+    if config.getoption("--proof"):
+        return
+    measured = [item for item in items if item.get_closest_marker("proof")]
+    items[:] = [item for item in items if item not in measured]
+    config.hook.pytest_deselected(items=measured)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNDER_LOAD = "tests/stories/test_update_under_load.py"
+PROOF = tuple(f"tests/stories/test_proof_{part}.py" for part in ("ways", "hold", "build", "gate"))
+TABLES = {
+    "updates": "Updates under load",
+    "ways": "Four ways to replace a release",
+    "ways-as-payload-comes": "The same without WAL and without a time-out",
+    "hold": "How long visitors wait",
+    "build": "A change of one line",
+    "gate-rates": "What the gate costs",
+    "gate-answers": "What the gate costs one request",
+}
 
 
 def deploy(root: Path, *, rounds: int) -> None:
@@ -35,17 +45,24 @@ def deploy(root: Path, *, rounds: int) -> None:
     console.result(f"{'goal for deploy':<20} {goal:6.2f} s  (1.5 x compose + 1 s)")
 
 
-def update(root: Path, *, full: bool) -> None:
-    """Update a site of its own again and again while visitors come; print what they saw, as Markdown.
+def update(root: Path, *, full: bool, proof_only: bool = False, picture: str = "") -> None:
+    """Update a site again and again while visitors come, and set what we do beside what others do.
 
-    ``full`` is the long form: 24 updates, with the settings that everybody has.
+    Prints what was seen as Markdown. ``full`` is the long form: 24 updates, with the settings that everybody
+    has; ``proof_only`` leaves those out, and ``picture`` names the file to draw the comparison into.
     """
     devtools.ensure(root)
+    chosen = [*([] if proof_only else [UNDER_LOAD]), *PROOF]
+    options = ["--proof", *(["--full"] if full else []), *(["--picture", picture] if picture else [])]
     with tempfile.TemporaryDirectory() as place:
-        table = Path(place) / "table.md"
-        argv = devtools.python("pytest", UNDER_LOAD, "--table", str(table), *(["--full"] if full else []))
+        argv = devtools.python("pytest", *chosen, "--tables", place, *options)
         passed = devtools.passes(argv, root)
-        console.result(table.read_text() if table.exists() else "nothing was measured")
+        tables = [(name, Path(place, f"{name}.md")) for name in TABLES]
+        for name, file in tables:
+            if file.exists():
+                console.result(f"## {TABLES[name]}\n\n{file.read_text()}")
+        if not any(file.exists() for _, file in tables):
+            console.result("nothing was measured")
     if not passed:
         raise Refused(
             "an update did not keep what is promised",

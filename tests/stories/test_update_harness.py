@@ -29,6 +29,7 @@ kept.prepare('select count(*) from posts').get()
 setInterval(() => {}, 1000)
 console.log('it is open')
 """
+WITH_TWO = 0.4  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -81,11 +82,12 @@ def test_a_second_application_is_seen_and_whether_it_could_write(
         time.sleep(0.5)
         alone = watch.seen()
         with second(engine, site, read_only=read_only):
-            time.sleep(0.5)
+            time.sleep(WITH_TWO + 0.1)
     seen = watch.seen()
     assert (alone.most, alone.most_applications, alone.starts) == (1, 1, 0)
     assert alone.services == {"app"}
     assert (seen.most, len(seen.crowds) > 0) == ((1, False) if read_only else (2, True))
+    assert (sum(until - since for since, until in seen.crowded) >= WITH_TWO) is not read_only
     assert (seen.most_applications, seen.starts, len(seen.overlaps)) == (2, 1, 1)
 
 

@@ -5,12 +5,11 @@ Four updates; with `--full` (`bin/inv bench.update --full`) twenty-four, with th
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import doors, updates, visitor, visitors, writers
+from tests.support import doors, markdown, updates, visitor, visitors, writers
 from tests.support.site import TIMES
 from tests.support.variants import (
     BLOCKED,
@@ -29,6 +28,7 @@ from tests.support.variants import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from docker import DockerClient
 
@@ -70,7 +70,7 @@ def course(  # noqa: PLR0913, PLR0917 - the whole stage
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Course:
-    """Make all updates under load, and return what was seen; write it down where `--table` says."""
+    """Make all updates under load, and return what was seen."""
     first = site.deploy()
     editor = visitor.editor(site)
     editor.upload("picture.png", visitor.picture())
@@ -91,16 +91,9 @@ def course(  # noqa: PLR0913, PLR0917 - the whole stage
         visitors.lost(site, acknowledged),
         visitors.twice(site, acknowledged),
     )
-    _write_down(course, request.config.getoption("--table"))
+    markdown.publish(request.config, "updates", f"{updates.table(course)}\n\n{updates.totals(course)}")
+    print(*(update.told for update in course.updates), sep="\n")  # noqa: T201 - shown with what failed
     return course
-
-
-def _write_down(course: Course, file: str | None) -> None:
-    told = f"{updates.table(course)}\n\n{updates.totals(course)}\n"
-    steps = [update.told for update in course.updates]
-    print(told, *steps, sep="\n")  # noqa: T201 - shown with what failed
-    if file:
-        Path(file).write_text(told)
 
 
 def test_each_update_ends_as_its_release_deserves(course: Course) -> None:

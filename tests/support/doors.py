@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.support import proxies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from docker import DockerClient
@@ -64,19 +65,36 @@ http://:%(port)d {
 """
 
 
-@contextmanager
-def opened(client: DockerClient, site: Site, traefik: Path) -> Iterator[Doors]:
-    """Run nginx, Traefik and Caddy in front of a site whose gate runs; give their addresses."""
-    filled = {"port": proxies.PORT, "name": site.name}
-    files = {
+@dataclass(frozen=True)
+class Fronts:
+    """What is written into the three proxies."""
+
+    nginx: str
+    caddy: str
+    traefik: Mapping[str, bytes]
+
+
+def static(name: str) -> Fronts:
+    """Let each of them hand everything on to one name."""
+    filled = {"port": proxies.PORT, "name": name}
+    traefik = {
         "/etc/traefik/traefik.yml": (TRAEFIK % filled).encode(),
         "/etc/traefik/sites/site.yml": (ROUTES % filled).encode(),
     }
+    return Fronts(NGINX % filled, CADDY % filled, traefik)
+
+
+@contextmanager
+def opened(client: DockerClient, site: Site, traefik: Path, fronts: Fronts | None = None) -> Iterator[Doors]:
+    """Run nginx, Traefik and Caddy in front of a site, of its gate unless told; give their addresses."""
+    fronts = fronts or static(site.name)
     with ExitStack() as stack:
         running = {
-            "nginx": stack.enter_context(proxies.nginx(client, site.network, NGINX % filled)),
-            "traefik": stack.enter_context(proxies.traefik(client, site.network, traefik, files=files)),
-            "caddy": stack.enter_context(proxies.caddy(client, site.network, CADDY % filled)),
+            "nginx": stack.enter_context(proxies.nginx(client, site.network, fronts.nginx)),
+            "traefik": stack.enter_context(
+                proxies.traefik(client, site.network, traefik, files=fronts.traefik)
+            ),
+            "caddy": stack.enter_context(proxies.caddy(client, site.network, fronts.caddy)),
         }
         for name, proxy in running.items():
             answer = proxy.fetch_once_ready("/api/health", host="shop.example.com")

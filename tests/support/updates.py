@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.support import contents, restoring, variants, visitors
+from tests.support import contents, markdown, restoring, variants, visitors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,8 +105,7 @@ def table(course: Course) -> str:
     """Return a course as a table in Markdown; releases carry the number of the update that brought them."""
     names = {course.first: 0, **{update.release: number for number, update in enumerate(course.updates, 1)}}
     lines = [_line(course, number, names) for number in range(len(course.updates))]
-    rule = tuple("---:" if column in NUMBERS else "---" for column in range(len(HEAD)))
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (HEAD, rule, *lines))
+    return markdown.table(HEAD, lines, numbers=NUMBERS)
 
 
 def _line(course: Course, number: int, names: Mapping[str, int]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ something that a trial cannot have.
 from __future__ import annotations
 
 import json
+import subprocess
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,12 @@ INITIAL = 'name:"20261122_231435_initial"}'
 MORE_MIGRATIONS = (
     f"RUN sed -i 's/{INITIAL}]/{INITIAL},...(globalThis.migrationsOfTests??[])]/' "
     f"$(grep -rlF '{INITIAL}]' .next/server) && grep -rqF migrationsOfTests .next/server"
+)
+
+
+WITHOUT_SETTINGS = (
+    "RUN sed -i 's/wal:!0,busyTimeout:5e3,//' $(grep -rlF 'wal:!0,busyTimeout:5e3,' .next/server) "
+    "&& ! grep -rqF busyTimeout:5e3 .next/server"
 )
 
 
@@ -105,3 +112,12 @@ def check_out(site: Site, image: str, variant: Variant) -> None:
         f"ENV {environment}",
         'CMD ["node", "--require", "/app/variant.cjs", "server.js"]',
     )
+
+
+def as_payload_comes(image: str) -> str:
+    """Make an image whose database is opened as Payload does unless told: no WAL, and no wait for a lock."""
+    name = f"{image.partition(':')[0]}:as-payload-comes"
+    lines = "\n".join((f"FROM {image}", "USER root", WITHOUT_SETTINGS, "USER 1000:1000", ""))
+    argv = ["docker", "build", "--quiet", "--tag", name, "-"]
+    subprocess.run(argv, input=lines, text=True, capture_output=True, check=True)
+    return name

@@ -30,10 +30,14 @@ FILE = "payload.db"
 
 @dataclass(frozen=True)
 class Writing:
-    """What was seen: the most processes that wrote at once, the samples, and the longest time between two."""
+    """What was seen: the most processes that wrote at once, the samples, and the longest time between two.
+
+    ``crowded`` tells from when to when there was more than one, on the machine's monotonic clock.
+    """
 
     most: int
     crowds: tuple[tuple[str, ...], ...]
+    crowded: tuple[tuple[float, float], ...]
     services: frozenset[str]
     samples: int
     gap: float
@@ -52,11 +56,13 @@ class Watch:
     gap: float = 0.0
     most: int = 0
     crowds: set[tuple[str, ...]] = field(default_factory=set)
+    crowded: list[tuple[float, float]] = field(default_factory=list)
     services: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
     most_applications: int = 0
     overlaps: set[tuple[str, ...]] = field(default_factory=set)
     starts: int = 0
+    _crowded_since: float = 0.0
     _known: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,6 +73,7 @@ class Watch:
         return Writing(
             self.most,
             tuple(sorted(self.crowds)),
+            tuple(self.crowded),
             frozenset(self.services),
             self.samples,
             self.gap,
@@ -83,6 +90,7 @@ class Watch:
                 self.samples, self.gap = told["samples"], told["gap"]
             else:
                 self._met(told)
+        self._time(crowd=False)
 
     def _met(self, writers: list[tuple[str, int]]) -> None:
         here = [(*self._service(container), container, pid) for container, pid in writers]
@@ -91,6 +99,15 @@ class Watch:
         self.services |= {name.partition(" ")[0] for name in names}
         if len(names) > 1:
             self.crowds.add(names)
+        self._time(crowd=len(names) > 1)
+
+    def _time(self, *, crowd: bool) -> None:
+        now = time.monotonic()
+        if crowd and not self._crowded_since:
+            self._crowded_since = now
+        elif self._crowded_since and not crowd:
+            self.crowded.append((self._crowded_since, now))
+            self._crowded_since = 0.0
 
     def _service(self, container: str) -> tuple[str, bool]:
         """Return a container's service, and whether it has the volume: inodes are used again elsewhere."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,8 +13,6 @@ from stack.errors import Refused
 from stack.operations import bench
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.unit.support.programs import Programs
 
 
@@ -60,15 +59,36 @@ def tests(checkout: Path, programs: Programs, monkeypatch: pytest.MonkeyPatch) -
     return programs
 
 
-@pytest.mark.parametrize(("full", "more"), [(False, []), (True, ["--full"])])
-def test_what_visitors_saw_of_updates_is_printed(
-    full: bool, more: list[str], checkout: Path, tests: Programs, capsys: pytest.CaptureFixture[str]
+def test_what_visitors_saw_is_printed_under_its_heading(
+    checkout: Path, tests: Programs, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tests.add("python", 'printf "| 1 | good |" >"$5"')
-    bench.update(checkout, full=full)
-    assert capsys.readouterr().out == "| 1 | good |\n"
+    tests.add("python", 'while [ "$1" != --tables ]; do shift; done; echo "| 1 | good |" >"$2/updates.md"')
+    bench.update(checkout, full=False)
+    assert capsys.readouterr().out == "## Updates under load\n\n| 1 | good |\n\n"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "files", "options"),
+    [
+        ({"full": False}, [bench.UNDER_LOAD, *bench.PROOF], []),
+        ({"full": True}, [bench.UNDER_LOAD, *bench.PROOF], ["--full"]),
+        ({"full": True, "proof_only": True}, bench.PROOF, ["--full"]),
+        ({"full": False, "picture": "ways.svg"}, [bench.UNDER_LOAD, *bench.PROOF], ["--picture", "ways.svg"]),
+    ],
+)
+def test_what_is_chosen_is_measured(
+    chosen: dict[str, Any], files: list[str], options: list[str], checkout: Path, tests: Programs
+) -> None:
+    tests.add("python")
+    bench.update(checkout, **chosen)
     (call,) = tests.calls("python")
-    assert [*call[:4], *call[5:]] == ["-m", "pytest", bench.UNDER_LOAD, "--table", *more]
+    assert call[: len(files) + 3] == ["-m", "pytest", *files, "--tables"]
+    assert call[len(files) + 4 :] == ["--proof", *options]
+
+
+def test_every_file_that_measures_exists() -> None:
+    root = Path(bench.__file__).parents[2]
+    assert [file for file in (bench.UNDER_LOAD, *bench.PROOF) if not (root / file).is_file()] == []
 
 
 def test_an_update_that_breaks_a_promise_is_no_good_measurement(checkout: Path, tests: Programs) -> None:
