@@ -141,6 +141,7 @@ def perform(
                 step.say(sizes.human(volumes.heard(keeper)["kept"]))
         with operation.step("Start the new release") as step:
             _start(client, operation, change, lease, left)
+            held.close()  # visitors wait for the pin now; to end a lease takes a while
             step.say(_healthy(client, site, change.new, left()))
         done.enter_context(signals.ignored())
         operation.telling(proven=change.new.id)

@@ -1,5 +1,5 @@
-// LIMIT STEADY : asks the health route each second: until it first answers 200, for LIMIT seconds at most, then STEADY
-// seconds more. Runs inside the application's container.
+// LIMIT STEADY : asks the health route again and again: until it first answers 200, for LIMIT seconds at most, then each
+// second, STEADY seconds more. Runs inside the application's container.
 //
 //   {"first": seconds or null, "answers": [status or reason, ...]}      the last of those asked
 import { performance } from 'node:perf_hooks'
@@ -22,7 +22,7 @@ async function ask() {
 
 let answers = [await ask()]
 while (answers[0] !== 200 && passed() < limit) {
-  await setTimeout(250)
+  await setTimeout(50) // visitors may be waiting
   answers = [await ask()]
 }
 const first = answers[0] === 200 ? passed() : null
