@@ -110,11 +110,16 @@ def _place(client: DockerClient, going_back: Operation, release: Release) -> Pla
     return Place(release.note.image, live.database(env), site.db_volume, site.media_volume, as_it_was)
 
 
+def _there(client: DockerClient, site: Settings, place: Place) -> Place:
+    """Return where the data is now, with what serves it."""
+    return replace(place, image=live.image(client, site) or place.image, formerly={})
+
+
 def _code_only(
     client: DockerClient, going_back: Operation, release: Release, place: Place, wish: Wish
 ) -> None:
     site = going_back.site
-    there = replace(place, image=live.image(client, site) or place.image, formerly={})
+    there = _there(client, site, place)
     now = volumes.inspect(site, there)
     newer = release.newer(now.migrations)
     if newer != [] and not wish.code_only:
@@ -149,9 +154,9 @@ def _with_its_data(
     """Let the release have its last database on a new volume; the present one stays as it is."""
     site = going_back.site
     path, manifest = _its_data(going_back, release)
-    there = replace(place, image=live.image(client, site) or place.image, formerly={})
+    there = _there(client, site, place)
     console.progress(f"the database goes back to {manifest.created}, the uploads stay:")
-    changes.tell(volumes.inspect(site, there).rows, manifest.rows)
+    _tell_what_goes(site, there, manifest)
     if not wish.yes:
         consent.given(site, f"What was written since stays in volume {site.db_volume}, and visitors miss it.")
     new = drill.new_volumes(going_back, place)
@@ -164,6 +169,13 @@ def _with_its_data(
     if change := swap.prepared(client, going_back, old, own, release.env):
         terms = Terms(paged=wish.paged)
         rollout.swapped(client, going_back, change, told, terms, _staying(site, manifest))
+
+
+def _tell_what_goes(site: Settings, there: Place, manifest: Manifest) -> None:
+    try:
+        changes.tell(volumes.inspect(site, there).rows, manifest.rows)
+    except volumes.Unsound as finding:  # may be why somebody wants to go back
+        console.progress(f"  the present database is no use: {finding.why}")
 
 
 def _its_data(going_back: Operation, release: Release) -> tuple[Path, Manifest]:
