@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,9 @@ def theirs(sibling: Callable[..., Site]) -> Site:
 def taken(ours: Site, theirs: Site, request: pytest.FixtureRequest) -> Taken:
     for site, argv in ((ours, OURS), (theirs, official.UP)):
         _updated(site, argv, "The first one.")  # makes what later ones reuse
-    turns = [
-        (_updated(ours, OURS, f"Number {number}."), _updated(theirs, official.UP, f"Number {number}."))
-        for number in range(3 if request.config.getoption("--full") else 1)
-    ]
+    rounds = range(3 if request.config.getoption("--full") else 1)
+    lines = [f"Number {uuid.uuid4().hex}." for _ in rounds]  # none that an earlier run has left in a cache
+    turns = [(_updated(ours, OURS, line), _updated(theirs, official.UP, line)) for line in lines]
     taken = Taken(*zip(*turns, strict=True))
     markdown.publish(request.config, "build", _told(taken))
     return taken
