@@ -79,9 +79,7 @@ class Stage:
         assert not lock.is_held(self.now)
         assert not journal.path(self.now).exists()
         assert not hold.is_held(self.now)
-        assert [containers.beside(self.engine, self.site.name, each) for each in containers.BESIDE] == [
-            []
-        ] * 3
+        assert not any(containers.beside(self.engine, self.site.name, each) for each in containers.BESIDE)
         named = {self.now.db_volume, self.now.media_volume}
         assert contents.volumes(self.site) == self.volumes | named
         assert restart_policy(self.site) == "always"

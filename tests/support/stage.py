@@ -63,8 +63,8 @@ class Stage:
         assert not lock.is_held(self.now)
         assert not journal.path(self.now).exists()
         assert not hold.is_held(self.now)
-        beside = [containers.beside(self.engine, self.site.name, each) for each in containers.BESIDE]
-        assert beside == [[], [], []]
+        beside = {each: containers.beside(self.engine, self.site.name, each) for each in containers.BESIDE}
+        assert not any(beside.values()), beside
         assert contents.volumes(self.site) == self.volumes
         assert parts(self.site) == []
 
