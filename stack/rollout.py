@@ -69,8 +69,15 @@ def perform(  # noqa: PLR0913 - from where, to what, on which terms
     )
     change = replace(change, migration=told.migration)
     before = kept.archive(operation.site, operation.id)
-    fix = f"mend it, then `./deploy.sh`; `bin/inv rollback --with-data` goes back to {before}"
-    swapped(client, operation, change, told, terms, Staying(MIGRATED, fix) if told.migrated else None)
+    back = f"`bin/inv rollback --with-data`: the database from before is in {before}"
+    swapped(
+        client,
+        operation,
+        change,
+        told,
+        terms,
+        Staying(MIGRATED, f"mend it, then `./deploy.sh`; or {back}") if told.migrated else None,
+    )
 
 
 def swapped(  # noqa: PLR0913, PLR0917 - what, on which terms, and what then

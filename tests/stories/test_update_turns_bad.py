@@ -114,6 +114,7 @@ def test_a_release_that_turns_bad_after_it_migrated_stays_and_the_data_from_befo
     assert done.returncode == 21, done.stderr
     assert "turned bad after its start, and stays" in done.stderr
     assert WHY[stays] in done.stderr
+    assert "`bin/inv rollback --with-data`" in done.stderr
     (app,) = containers.of_site(before.engine, before.site.name, "app")
     assert app.image == before.now.app_image != before.image
     assert stage.policy(before.engine, app.id) == "always"
