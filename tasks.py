@@ -326,8 +326,8 @@ def bench(_: Context, rounds: int = 5) -> None:
 @task(
     name="update",
     help={
-        "full": "24 updates, with the settings that everybody has: about 50 minutes",
-        "proof": "only what is set beside other tools: with --full about 25 minutes",
+        "full": "24 updates, with the settings that everybody has: about 40 minutes",
+        "proof": "only what is set beside other tools: with --full about 20 minutes",
         "picture": "draw the ways to update into this file",
     },
 )

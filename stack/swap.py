@@ -26,7 +26,7 @@ from stack import (
 )
 from stack.budget import STOP
 from stack.engine import containers
-from stack.errors import Broken, Refused
+from stack.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -123,11 +123,8 @@ def perform(
     """
     site = operation.site
     with ExitStack() as held:
-        keeper = (
-            None
-            if aftermath.has_its_own_data(operation.entry)
-            else held.enter_context(_keeper(operation, change))
-        )
+        shared = not aftermath.has_its_own_data(operation.entry)
+        keeper = held.enter_context(_keeper(operation, change)) if shared else None
         lease = _held(client, held, site)
         left = budget.begun()
         began = time.monotonic()
@@ -163,10 +160,7 @@ def _held(client: DockerClient, held: ExitStack, site: Settings) -> Lease | None
     """Let visitors wait, where there is a gate at which they could."""
     if not containers.running(client, site.site, "gate"):
         return None
-    try:
-        gate.reload(site)  # the hold is part of its configuration; nothing is touched yet
-    except Broken as kept:
-        raise Refused(kept.what, why=kept.why, fix=kept.fix) from kept
+    gate.fresh(site)  # the hold is part of its configuration
     return held.enter_context(hold.leased(site))
 
 

@@ -114,22 +114,17 @@ def _data(client: DockerClient, site: Settings, env: Mapping[str, str]) -> None:
             )
 
 
-def _swap(
-    client: DockerClient,
-    deploying: Operation,
-    candidate: Candidate,
-    terms: Terms,
-) -> bool:
+def _swap(client: DockerClient, deploying: Operation, candidate: Candidate, terms: Terms) -> bool:
     """Replace the release that served last; False where none did, or where it would be the same again."""
     site, old = deploying.site, candidate.before
     served = old or (site.app_image and site.app_image != candidate.image)
     if not served or not objects.volume_exists(client, site.db_volume):
         return False
-    image = live.image(client, site) or candidate.image
-    there = Place(image, live.database(candidate.env), site.db_volume, site.media_volume)
+    place = _place(site, candidate)
+    there = replace(place, image=live.image(client, site) or candidate.image)
     if old is None and data.is_to_begin(site, there):
         return False
-    change = swap.prepared(client, deploying, old, replace(there, image=candidate.image), candidate.env)
+    change = swap.prepared(client, deploying, old, place, candidate.env)
     if change is None:
         return False
     rollout.perform(client, deploying, change, there, terms, by_command=site.by_command)
@@ -159,6 +154,7 @@ def _up(client: DockerClient, deploying: Operation, candidate: Candidate) -> Non
 
 
 def _place(site: Settings, candidate: Candidate) -> Place:
+    """Return where the candidate finds its data."""
     return Place(candidate.image, live.database(candidate.env), site.db_volume, site.media_volume)
 
 

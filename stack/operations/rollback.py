@@ -208,4 +208,4 @@ def _tell(going_back: Operation) -> None:
         console.progress(f"what was written since is in volume {site.db_volume}: to have it again,")
         console.progress("`./deploy.sh` the newer release, then `./restore.sh --undo`")
     else:
-        console.progress("the checkout is as it was: mend it before the next `./deploy.sh`")
+        console.progress("the checkout has the newer application: mend it before the next `./deploy.sh`")

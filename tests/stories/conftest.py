@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +14,6 @@ from tests.support.documented import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from docker import DockerClient
     from docker.models.networks import Network
@@ -51,3 +52,12 @@ def scene(
 ) -> Callable[[Site], Scene]:
     """Place a site where the proxies of the document can be put between it and the street."""
     return lambda site: Scene(engine, site, street, authority, document, traefik)
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """Give a directory where root and others may go; it goes after the site in it."""
+    with tempfile.TemporaryDirectory(prefix="payload-stack-") as directory:
+        place = Path(directory)
+        place.chmod(0o755)
+        yield place

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +13,8 @@ from stack import envfile
 from tests.support import repository
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
     from subprocess import CompletedProcess
 
     from tests.support.repository import Repository
@@ -26,14 +25,6 @@ SHOWS = "COPY --from=app public/version.txt ./public/version.txt"
 FIRST, SECOND = "20261124_101500_second", "20261125_101500_third"
 SOMEBODY = 4711
 VALUE = "a value that nobody is to see"
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="payload-stack-plan-") as directory:
-        place = Path(directory)
-        place.chmod(0o755)  # root and others may go there
-        yield place
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,8 @@ import fcntl
 import os
 import re
 import shutil
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +20,8 @@ from tests.support.site import CHECKOUT
 from tests.support.variants import THROWS, THROWS_LIVE, check_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
     from subprocess import CompletedProcess
 
     from tests.support.repository import Repository
@@ -34,15 +33,6 @@ SHOWN, WHERE = "app/public/version.txt", "/version.txt"
 SHOWS = "COPY --from=app public/version.txt ./public/version.txt"
 SOMEBODY = 4711
 SECONDS = 2
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[Path]:
-    """Give a directory where root and others may go; it goes after the site in it."""
-    with tempfile.TemporaryDirectory(prefix="payload-stack-update-") as directory:
-        place = Path(directory)
-        place.chmod(0o755)
-        yield place
 
 
 @pytest.fixture(scope="module")

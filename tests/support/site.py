@@ -174,7 +174,8 @@ class Site:
             self.run("docker", "rm", "--force", *beside)  # left by a story that failed
         if volumes := self.run("docker", "volume", "ls", "--quiet", "--filter", mine).stdout.split():
             self.run("docker", "volume", "rm", *volumes)  # those that a restore has left behind
-        if images := self.images():
+        built = self.run("docker", "images", "--quiet", "--filter", mine).stdout.split()  # nameless ones too
+        if images := {*self.images(), *built}:
             self.run("docker", "rmi", "--force", *images)
         self.run("docker", "network", "rm", self.network)
         # the cache of its builds, 150 MB each

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stack import envfile, report
+from stack import envfile, kept, report
 from stack.engine.containers import _seen
 from stack.errors import Undone
 from stack.health import Answer
@@ -233,6 +233,16 @@ def test_no_value_of_the_environment_file_is_collected(shop: Shop) -> None:
     told = report.collected(shop.client, shop.site)
     assert [secret for secret in secrets if secret in told] == []
     assert "[PAYLOAD_SECRET]" in told
+
+
+def test_no_secret_of_a_release_that_served_once_is_told(shop: Shop) -> None:
+    once = "the secret of an earlier release"
+    envfile.write(shop.site.env_production, {"GONE": once})
+    shop.site.state.mkdir(exist_ok=True)
+    kept.saved(shop.site, Entry("1", "deploy", "2026-11-23T05:15:58Z", 4711))
+    app = _seen(engine.container(env=[f"GONE={once}", "NODE_ENV=production"]))
+    now = {"PAYLOAD_SECRET": "0123456789abcdef0123456789abcdef"}
+    assert report.redacted(shop.site, f"{once}, in production", now, app) == "[GONE], in production"
 
 
 @pytest.mark.parametrize("gone", ["/containers/json", "/info", "/containers/app0ff27c883dfb/logs"])
