@@ -6,9 +6,11 @@ them is built by the repository's own Dockerfile, from the application's source.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,6 +95,17 @@ def beside(site: Site) -> list[str]:
     return site.run("docker", "ps", "--all", "--quiet", *filters).stdout.split()
 
 
+def clients(site: Site) -> list[int]:
+    """Return the processes that wait for the migrator of a site."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            line = (place / "cmdline").read_bytes()
+            if (place / "cwd").resolve() == site.root and b"\0migrator\0" in line:
+                found.append(int(place.name))
+    return found
+
+
 def said_beside(site: Site) -> str:
     return "".join(site.run("docker", "logs", container).stdout for container in beside(site))
 
@@ -170,6 +183,8 @@ def test_after_a_kill_in_the_midst_of_it_resume_ends_it_and_puts_the_data_back(
         reached(seen, begun("Trial"), process)
         reached(seen, Moment("in the midst", lambda _: "in the midst" in said_beside(site)), process)
         process.send_signal(signal.SIGKILL)
+        for client in clients(site):  # as long as they live they have the lock, and a resume waits for them
+            os.kill(client, signal.SIGKILL)
         process.communicate()
     assert beside(site)
     done = site.inv("resume")
